@@ -1,0 +1,129 @@
+//! The only way to the database: a transaction that says for whom it acts.
+//!
+//! `Scope::Tenant` sets the organization (and the user, if one acts) for that transaction alone, in the same round trip as BEGIN;
+//! row-level security reads it. `Scope::Platform` steps into the service's platform role, for the few statements that must cross
+//! organizations. No session state is left behind, so it works behind a transaction pooler.
+
+use crate::{
+    error::Result,
+    ids::{OrganizationId, UserId},
+    service::deadline,
+};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction};
+use std::{
+    fmt::Write,
+    ops::{Deref, DerefMut},
+};
+
+/// One of the two services, as the database knows it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Service {
+    Web,
+    Runtime,
+}
+
+impl Service {
+    /// The role that it logs in as.
+    pub fn role(self) -> &'static str {
+        match self {
+            Self::Web => "web_app",
+            Self::Runtime => "agent_runtime",
+        }
+    }
+
+    /// The role that it steps into to cross organizations.
+    pub fn platform_role(self) -> &'static str {
+        match self {
+            Self::Web => "web_app_platform",
+            Self::Runtime => "agent_runtime_platform",
+        }
+    }
+}
+
+/// For whom a transaction acts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Scope {
+    /// One organization, on behalf of one of its users if a user acts.
+    Tenant(OrganizationId, Option<UserId>),
+    /// All organizations: claiming work, authenticating keys, operators.
+    Platform,
+}
+
+/// The pool of one service.
+#[derive(Clone, Debug)]
+pub struct Db {
+    pool: PgPool,
+    service: Service,
+}
+
+impl Db {
+    pub fn new(pool: PgPool, service: Service) -> Self {
+        Self { pool, service }
+    }
+
+    pub fn service(&self) -> Service {
+        self.service
+    }
+
+    /// The pool itself, for what is not about rows: health, the probe, closing.
+    pub fn pool(&self) -> &PgPool {
+        &self.pool
+    }
+
+    /// Begins a transaction for `scope`, in one round trip. Its statements may take as long as the caller's deadline allows.
+    /// Dropped without [`Tx::commit`] it is rolled back, which costs a read no round trip of its own.
+    pub async fn begin(&self, scope: Scope) -> Result<Tx> {
+        let mut sql = String::with_capacity(200);
+        sql.push_str("begin");
+        // Typed ids are formatted, not bound: SET takes no parameters, and set_config() would not reach the workers of a
+        // distributed PostgreSQL.
+        match scope {
+            Scope::Tenant(org, user) => {
+                write!(sql, "; set local app.current_org_id = '{}'", org.0)
+                    .expect("a String takes it");
+                if let Some(user) = user {
+                    write!(sql, "; set local app.current_user_id = '{}'", user.0)
+                        .expect("a String takes it");
+                }
+            }
+            Scope::Platform => {
+                write!(sql, "; set local role {}", self.service.platform_role())
+                    .expect("a String takes it");
+            }
+        }
+        if let Some(left) = deadline::remaining() {
+            write!(sql, "; set local statement_timeout = {}", left.as_millis().max(1))
+                .expect("a String takes it");
+        }
+        Ok(Tx(self.pool.begin_with(AssertSqlSafe(sql)).await?))
+    }
+}
+
+/// A transaction in its scope. Stores take `&mut tx`.
+#[derive(Debug)]
+pub struct Tx(PgTransaction<'static>);
+
+impl Tx {
+    pub async fn commit(self) -> Result<()> {
+        Ok(self.0.commit().await?)
+    }
+
+    /// Rolls back now rather than when the connection is next used.
+    pub async fn rollback(self) -> Result<()> {
+        Ok(self.0.rollback().await?)
+    }
+}
+
+impl Deref for Tx {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        &self.0
+    }
+}
+
+impl DerefMut for Tx {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.0
+    }
+}
