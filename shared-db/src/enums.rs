@@ -2,16 +2,9 @@
 
 use common_api::types as pb;
 
-/// Declares a PostgreSQL enum, and where the wire has it too, the way there and back.
+/// Declares enums of PostgreSQL.
 macro_rules! enums {
-    ($($(#[$doc:meta])* $name:ident = $sql:literal $(as $wire:path)? $variants:tt)*) => {$(
-        rust_enum!($(#[$doc])* $name = $sql $variants);
-        $(wire_enum!($name = $wire $variants);)?
-    )*};
-}
-
-macro_rules! rust_enum {
-    ($(#[$doc:meta])* $name:ident = $sql:literal { $($variant:ident),* $(,)? }) => {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal { $($variant:ident),* $(,)? })*) => {$(
         $(#[$doc])*
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
         #[sqlx(type_name = $sql, rename_all = "snake_case")]
@@ -20,28 +13,30 @@ macro_rules! rust_enum {
         impl $name {
             pub const ALL: &[Self] = &[$(Self::$variant),*];
         }
-    };
+    )*};
 }
 
-macro_rules! wire_enum {
-    ($name:ident = $wire:path { $($variant:ident),* $(,)? }) => {
-        impl From<$name> for $wire {
-            fn from(it: $name) -> Self {
-                use $wire as Wire;
-                match it { $($name::$variant => Wire::$variant),* }
-            }
-        }
-
-        impl $name {
-            /// `None` for the unspecified value.
-            pub fn from_wire(it: $wire) -> Option<Self> {
-                use $wire as Wire;
-                match it {
-                    Wire::Unspecified => None,
-                    $(Wire::$variant => Some(Self::$variant)),*
+/// Declares enums that `freehold.types.v1` has under the same name, with the way there and back.
+macro_rules! wire_enums {
+    ($($(#[$doc:meta])* $name:ident = $sql:literal { $($variant:ident),* $(,)? })*) => {
+        enums! { $($(#[$doc])* $name = $sql { $($variant),* })* }
+        $(
+            impl From<$name> for pb::$name {
+                fn from(it: $name) -> Self {
+                    match it { $($name::$variant => pb::$name::$variant),* }
                 }
             }
-        }
+
+            impl $name {
+                /// `None` for the unspecified value.
+                pub fn from_wire(it: pb::$name) -> Option<Self> {
+                    match it {
+                        pb::$name::Unspecified => None,
+                        $(pb::$name::$variant => Some(Self::$variant)),*
+                    }
+                }
+            }
+        )*
     };
 }
 
@@ -54,22 +49,25 @@ enums! {
     ActionKind = "web.action_kind" { Http }
     /// How much harm a core action can do.
     RiskLevel = "web.risk_level" { Low, Medium, High }
+}
+
+wire_enums! {
     /// What happens if an action is done twice.
-    SideEffect = "web.side_effect" as pb::SideEffect { Pure, Idempotent, AtMostOnce }
+    SideEffect = "web.side_effect" { Pure, Idempotent, AtMostOnce }
     /// How an agent does its work.
-    AgentType = "runtime.agent_type" as pb::AgentType { Context, Api, External }
+    AgentType = "runtime.agent_type" { Context, Api, External }
     /// Where an execution stands.
-    ExecutionState = "runtime.execution_state" as pb::ExecutionState {
+    ExecutionState = "runtime.execution_state" {
         Queued, Running, WaitingInput, WaitingEffect, WaitingChildren, Sleeping, Paused, Succeeded, Failed, Cancelled,
     }
     /// What a step uses.
-    StepType = "runtime.step_type" as pb::StepType {
+    StepType = "runtime.step_type" {
         Http, Model, Code, Browser, Connector, Mcp, Agent, File, Image, Research, Memory, Input,
     }
     /// Where a step stands.
-    StepState = "runtime.step_state" as pb::StepState { Pending, Running, Waiting, Succeeded, Failed, Cancelled }
+    StepState = "runtime.step_state" { Pending, Running, Waiting, Succeeded, Failed, Cancelled }
     /// What an event tells.
-    EventType = "runtime.event_type" as pb::EventType {
+    EventType = "runtime.event_type" {
         ExecutionQueued, ExecutionStarted, ExecutionResumed, ExecutionRetry, ExecutionSucceeded, ExecutionFailed,
         ExecutionCancelled, CancelRequested, StepStarted, StepSucceeded, StepFailed, StepRetry,
     }
