@@ -59,6 +59,12 @@ impl<T: Paged> Page<T> {
         let next = if more { items.last().map(Paged::cursor) } else { None };
         Page { items, next }
     }
+
+    /// The page with each row as what callers see of it.
+    pub fn try_map<U>(self, item: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
+        let items = self.items.into_iter().map(item).collect::<Result<_>>()?;
+        Ok(Page { items, next: self.next })
+    }
 }
 
 /// Seals page tokens. All replicas of a service hold the same key, so that any of them can go on with a list.
