@@ -221,7 +221,7 @@ impl From<Error> for Status {
                 tracing::error!(error = source as &dyn std::error::Error, "the database failed");
             }
             Error::Internal(source) => {
-                tracing::error!(error = %format_args!("{source:#}"), "internal error")
+                tracing::error!(error = %format_args!("{source:#}"), "internal error");
             }
             Error::RequestInProgress
             | Error::Unauthenticated { .. }

@@ -1,7 +1,7 @@
 //! Generated messages, server traits and clients of `freehold.runtime.v1`, for web-service alone.
 
 /// The package `freehold.runtime.v1`.
-#[expect(clippy::pedantic, reason = "generated code")]
+#[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated code")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/freehold.runtime.v1.rs"));
 }

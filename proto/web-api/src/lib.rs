@@ -1,7 +1,7 @@
 //! Generated messages, server traits and clients of `freehold.web.v1`, public to internal services.
 
 /// The package `freehold.web.v1`.
-#[expect(clippy::pedantic, reason = "generated code")]
+#[expect(clippy::pedantic, clippy::allow_attributes, reason = "generated code")]
 pub mod v1 {
     include!(concat!(env!("OUT_DIR"), "/freehold.web.v1.rs"));
 }

@@ -1,0 +1,99 @@
+//! Databases for tests: each test has its own, copied from a template that this process migrated once.
+//!
+//! Several test processes may share a cluster. Each holds an advisory lock under its run's number for as long as it lives; what
+//! the databases of runs whose lock is free left behind is dropped by the next process.
+
+mod cluster;
+mod schema;
+
+use cluster::Cluster;
+use sqlx::{
+    ConnectOptions, PgPool,
+    postgres::{PgConnectOptions, PgPoolOptions},
+};
+use std::time::Duration;
+
+/// Where the URL of a superuser of the tests' cluster is.
+pub const CLUSTER_VARIABLE: &str = "FREEHOLD_TEST_DATABASE_URL";
+
+/// A database that is dropped with this value.
+#[derive(Debug)]
+pub struct TestDatabase {
+    pub name: String,
+    cluster: &'static Cluster,
+}
+
+impl TestDatabase {
+    /// A migrated database without rows.
+    pub async fn create() -> Self {
+        let cluster = Cluster::get();
+        let name = cluster.create_from_template().await;
+        Self { name, cluster }
+    }
+
+    /// A database with nothing in it, for tests that migrate it themselves. The roles are there: they belong to the cluster.
+    pub async fn empty() -> Self {
+        let cluster = Cluster::get();
+        let name = cluster.create_empty().await;
+        Self { name, cluster }
+    }
+
+    /// As the superuser that the tests were given: bypasses row-level security.
+    pub fn superuser_url(&self) -> String {
+        self.url(self.cluster.superuser.clone())
+    }
+
+    /// As the owner of all objects.
+    pub fn owner_url(&self) -> String {
+        self.role_url("freehold_owner")
+    }
+
+    /// As web-service.
+    pub fn web_url(&self) -> String {
+        self.role_url("web_app")
+    }
+
+    /// As runtime-service.
+    pub fn runtime_url(&self) -> String {
+        self.role_url("agent_runtime")
+    }
+
+    /// A pool for looking at tables as the superuser, closed with the runtime of the test that asks for it.
+    pub fn superuser(&self) -> PgPool {
+        pool(&self.superuser_url())
+    }
+
+    /// A pool of web-service's role.
+    pub fn web(&self) -> PgPool {
+        pool(&self.web_url())
+    }
+
+    /// A pool of runtime-service's role.
+    pub fn runtime(&self) -> PgPool {
+        pool(&self.runtime_url())
+    }
+
+    fn role_url(&self, role: &str) -> String {
+        let options = self.cluster.superuser.clone().username(role);
+        self.url(options.password(&cluster::password(role)))
+    }
+
+    fn url(&self, options: PgConnectOptions) -> String {
+        options.database(&self.name).to_url_lossy().to_string()
+    }
+}
+
+impl Drop for TestDatabase {
+    fn drop(&mut self) {
+        self.cluster.drop_database(&self.name);
+    }
+}
+
+/// Few connections, made when they are needed: many tests share one server.
+fn pool(url: &str) -> PgPool {
+    PgPoolOptions::new()
+        .max_connections(2)
+        .acquire_timeout(Duration::from_secs(30))
+        .connect_lazy(url)
+        .expect("the harness made this URL")
+}
