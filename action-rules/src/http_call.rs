@@ -53,7 +53,7 @@ fn check_url(url: &str) -> Result<()> {
     if authority.contains('@') {
         return Err(invalid("must not hold a user or a password; send them in a header"));
     }
-    if url.chars().any(|it| it.is_control()) {
+    if url.chars().any(char::is_control) {
         return Err(invalid("must not hold control characters"));
     }
     Ok(())

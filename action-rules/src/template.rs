@@ -77,12 +77,12 @@ impl std::io::Write for Limited {
 }
 
 fn fault(error: &minijinja::Error) -> Fault {
-    let problem = match error.kind() {
-        ErrorKind::OutOfFuel => "takes too many steps".to_owned(),
-        ErrorKind::UndefinedError => {
-            format!("needs a value that the input does not have: {}", described(error))
-        }
-        _ => described(error),
+    let problem = if error.kind() == ErrorKind::OutOfFuel {
+        "takes too many steps".to_owned()
+    } else if error.kind() == ErrorKind::UndefinedError {
+        format!("needs a value that the input does not have: {}", described(error))
+    } else {
+        described(error)
     };
     Fault::new(Reason::InvalidTemplate, problem)
 }

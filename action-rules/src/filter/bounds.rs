@@ -28,7 +28,7 @@ pub(super) fn check(source: &str) -> Result<()> {
         fault(format!("cannot be read {}", place(source, at)))
     })?;
     let parser = jaq_core::load::parse::Parser::new(&tokens);
-    let term = parser.parse(|it| it.term()).map_err(|errors| {
+    let term = parser.parse(jaq_core::load::parse::Parser::term).map_err(|errors| {
         let Some((expected, found)) = errors.first() else { return fault("does not parse") };
         let found = jaq_core::load::lex::Token::opt_as_str(*found, source);
         fault(format!("expected {} {}", expected.as_str(), place(source, found)))
