@@ -129,7 +129,9 @@ create table web.request_ids (
     state web.request_state not null,
     -- The command to runtime-service, kept until it is answered so that any replica can send it again.
     command bytea,
+    -- For whom it is sent and what the audit trail says of it. Not foreign keys: see activities.
     user_id uuid,
+    api_key_id uuid,
     traceparent text,
     response bytea,
     send_attempts integer not null default 0,
@@ -141,10 +143,11 @@ create table web.request_ids (
     constraint request_ids_request_id_check check (char_length(request_id) between 1 and 64),
     constraint request_ids_method_check check (char_length(method) between 1 and 100),
     constraint request_ids_payload_hash_check check (octet_length(payload_hash) = 32),
-    constraint request_ids_command_check check (octet_length(command) <= 1048576),
-    constraint request_ids_response_check check (octet_length(response) <= 1048576),
+    -- What a message may weigh.
+    constraint request_ids_command_check check (octet_length(command) <= 4194304),
+    constraint request_ids_response_check check (octet_length(response) <= 4194304),
     constraint request_ids_state_check check ((state = 'answered') = (response is not null)),
     constraint request_ids_send_attempts_check check (send_attempts >= 0)
 );
-create index request_ids_to_send on web.request_ids (send_after) where state = 'pending';
+create index request_ids_to_send on web.request_ids (send_after) where state = 'pending' and command is not null;
 create index request_ids_by_age on web.request_ids (created_at);

@@ -1,1 +1,3 @@
+//! web-service: what people own, and the only way in for callers.
 
+pub mod store;

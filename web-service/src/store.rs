@@ -1,0 +1,3 @@
+//! The statements: one module a resource.
+
+pub mod identity;

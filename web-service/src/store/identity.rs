@@ -1,0 +1,3 @@
+//! Who there is, and what they have asked.
+
+pub mod request_ids;
