@@ -46,6 +46,8 @@ pub enum Error {
     Unauthenticated { reason: Reason, problem: Cow<'static, str> },
     #[error("{problem}")]
     Denied { reason: Reason, problem: String },
+    #[error("{method} needs the role {needed}")]
+    RoleTooLow { method: String, needed: &'static str },
     #[error("{problem}")]
     Exhausted { reason: Reason, problem: String },
     #[error("the deadline passed before the answer was ready")]
@@ -119,6 +121,7 @@ impl Error {
             Self::RequestInProgress => (Code::Aborted, Reason::RequestInProgress),
             Self::Unauthenticated { reason, .. } => (Code::Unauthenticated, *reason),
             Self::Denied { reason, .. } => (Code::PermissionDenied, *reason),
+            Self::RoleTooLow { .. } => (Code::PermissionDenied, Reason::RoleTooLow),
             Self::Exhausted { reason, .. } => (Code::ResourceExhausted, *reason),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             Self::Unavailable { reason, .. } => (Code::Unavailable, *reason),
@@ -213,6 +216,9 @@ impl From<Error> for Status {
             Error::RequestIdReused { request_id, resource_id } => {
                 metadata.insert("request_id".to_owned(), request_id.clone());
                 metadata.insert("resource_id".to_owned(), resource_id.clone());
+            }
+            Error::RoleTooLow { needed, .. } => {
+                metadata.insert("needed".to_owned(), (*needed).to_owned());
             }
             Error::Exhausted { problem, .. } => {
                 details.add_quota_failure_violation(reason_name(reason), problem);

@@ -23,6 +23,14 @@ pub enum Service {
 }
 
 impl Service {
+    /// Its name, as binaries, logs and telemetry say it.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Web => "web-service",
+            Self::Runtime => "runtime-service",
+        }
+    }
+
     /// The role that it logs in as.
     pub fn role(self) -> &'static str {
         match self {

@@ -1,4 +1,46 @@
 //! The boot that both binaries share, and what stands around every handler.
+//!
+//! A service is a story of five steps:
+//!
+//! ```ignore
+//! pub async fn serve(config: Config, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<()> {
+//!     let mut boot = Boot::new(Service::Web, config.service, web_api::DESCRIPTOR)?;
+//!     let authenticate = Keys::new(boot.db.clone(), &config.auth)?;
+//!
+//!     let sender = Sender::new(boot.db.clone(), runtime.clone());
+//!     boot.background("sender", move |stop| sender.clone().run(stop));
+//!
+//!     let mut routes = RoutesBuilder::default();
+//!     routes.add_service(tuned!(boot.limits, NoteServiceServer::new(NoteService { db: boot.db.clone() })));
+//!     boot.run(routes.routes(), authenticate, listeners, stop).await
+//! }
+//! ```
+//!
+//! and `main` is: parse, [`Listeners::bind`](listeners::Listeners::bind), `serve` with [`shutdown::on_signal`].
+//!
+//! Around each method, outermost first: trace, catch panic, shed, deadline, authenticate, authorize; then the handler begins with
+//! [`caller::accept`], which validates. Every error that any of them makes carries an `ErrorInfo` with a published reason.
 
+pub mod around;
+pub mod auth;
+pub mod boot;
 pub mod caller;
+pub mod config;
 pub mod deadline;
+pub mod listeners;
+pub mod mask;
+pub mod methods;
+pub mod pool;
+pub mod rules;
+pub mod secret;
+pub mod shutdown;
+pub mod telemetry;
+pub mod tls;
+
+pub use auth::{Authenticate, Call};
+pub use boot::Boot;
+pub use caller::{Caller, accept};
+pub use config::{Limits, ServiceConfig};
+pub use listeners::Listeners;
+pub use mask::Mask;
+pub use secret::Secret;

@@ -4,9 +4,12 @@ use crate::{
     error::{Error, Reason, Result},
     ids::{ApiKeyId, OrganizationId, UserId},
     scope::Scope,
+    service::rules,
 };
 pub use common_api::options::Role;
+use prost::{Message, Name};
 use std::sync::Arc;
+use tonic::Request;
 
 /// An authenticated caller.
 #[derive(Clone, Debug)]
@@ -40,4 +43,15 @@ impl Caller {
     pub fn is_platform(&self) -> bool {
         self.role == Role::Platform
     }
+}
+
+/// Splits a request into its caller and its message, which keeps the rules of its proto. Every handler begins with it.
+pub fn accept<T: Message + Name>(request: Request<T>) -> Result<(Caller, T)> {
+    let (_, mut extensions, message) = request.into_parts();
+    let missing = || {
+        Error::internal(anyhow::anyhow!("no caller: the method was reached around authentication"))
+    };
+    let caller = extensions.remove::<Caller>().ok_or_else(missing)?;
+    rules::check(&message)?;
+    Ok((caller, message))
 }

@@ -1,0 +1,68 @@
+//! Who is calling, and whether the role suffices.
+
+use super::{
+    caller::{Caller, Role},
+    methods::Method,
+};
+use crate::error::{Error, Reason, Result};
+use http::HeaderMap;
+use std::{future::Future, sync::Arc};
+
+/// What a service knows of a call before anything of its message is read.
+#[derive(Debug)]
+pub struct Call {
+    pub method: Arc<Method>,
+    pub headers: HeaderMap,
+    /// URI names of the peer's verified certificate; empty without one.
+    pub peer: Vec<String>,
+}
+
+impl Call {
+    /// The header, if it is there and is text.
+    pub fn header(&self, name: &str) -> Option<&str> {
+        self.headers.get(name)?.to_str().ok().map(str::trim)
+    }
+
+    /// The token of `authorization: Bearer <token>`.
+    pub fn bearer(&self) -> Option<&str> {
+        let (scheme, token) = self.header("authorization")?.split_once(' ')?;
+        scheme.eq_ignore_ascii_case("bearer").then(|| token.trim())
+    }
+}
+
+/// Tells who is calling. Each service has its own way.
+pub trait Authenticate: Clone + Send + Sync + 'static {
+    fn authenticate(&self, call: &Call) -> impl Future<Output = Result<Caller>> + Send;
+}
+
+/// Checks that `caller` may call `method`.
+pub fn authorize(caller: &Caller, method: &Method) -> Result<()> {
+    let least = method.least_role;
+    let suffices = match (caller.role, least) {
+        (_, Role::Unspecified) | (Role::Unspecified, _) => false,
+        (Role::WebService, _) | (_, Role::WebService) => caller.role == least,
+        (role, least) => role >= least,
+    };
+    if !suffices {
+        return Err(Error::RoleTooLow { method: method.name.clone(), needed: name(least) });
+    }
+    let in_organization = Role::AnyCaller < least && least < Role::Platform;
+    if in_organization {
+        caller.org()?;
+    }
+    Ok(())
+}
+
+/// `ROLE_ADMIN` → `ADMIN`
+fn name(role: Role) -> &'static str {
+    let name = role.as_str_name();
+    name.strip_prefix("ROLE_").unwrap_or(name)
+}
+
+/// The refusal of a call that came without credentials.
+pub fn credentials_missing() -> Error {
+    Error::Unauthenticated {
+        reason: Reason::CredentialsMissing,
+        problem: "send `authorization: Bearer <key>`".into(),
+    }
+}
