@@ -74,7 +74,7 @@ create table runtime.execution_queue (
     -- How often its lease has ended without the worker letting go.
     lost_leases integer not null default 0,
     cancel_requested boolean not null default false,
-    -- The queue limit before the first claim.
+    -- The queue limit before the first claim, which makes the token 1.
     queue_deadline timestamptz not null,
     -- The attempt limit of the claim under way.
     attempt_deadline timestamptz,
@@ -89,6 +89,7 @@ create table runtime.execution_queue (
 create index execution_queue_claimable on runtime.execution_queue (priority, available_at, execution_id) where worker_id is null;
 create index execution_queue_held on runtime.execution_queue (worker_id) where worker_id is not null;
 create index execution_queue_total_deadline on runtime.execution_queue (total_deadline);
+create index execution_queue_queue_deadline on runtime.execution_queue (queue_deadline) where lease_token = 0;
 
 create type runtime.step_type as enum (
     'http', 'model', 'code', 'browser', 'connector', 'mcp', 'agent', 'file', 'image', 'research', 'memory', 'input'
@@ -111,7 +112,10 @@ create table runtime.execution_steps (
     output jsonb,
     error_reason text,
     error_message text,
+    -- Grows with each try, those that a worker's death cut short included.
     attempt integer not null default 1,
+    -- Tries that failed by themselves: what the retry policy counts.
+    failures integer not null default 0,
     metadata jsonb not null default '{}',
     started_at timestamptz not null default now(),
     finished_at timestamptz,
@@ -125,6 +129,7 @@ create table runtime.execution_steps (
     constraint execution_steps_sequence_check check (sequence >= 1),
     constraint execution_steps_input_hash_check check (octet_length(input_hash) = 32),
     constraint execution_steps_attempt_check check (attempt >= 1),
+    constraint execution_steps_failures_check check (failures between 0 and attempt),
     constraint execution_steps_metadata_check check (jsonb_typeof(metadata) = 'object' and octet_length(metadata::text) <= 65536),
     constraint execution_steps_end_check check ((state in ('succeeded', 'failed', 'cancelled')) = (finished_at is not null))
 );

@@ -1,0 +1,1 @@
+//! What actions do: one file for each kind.
