@@ -1,6 +1,7 @@
 //! The database boundary of Freehold, and the boot that both services share.
 //!
 //! - [`scope`]: the only way to the database, one transaction for one organization;
+//! - [`contract`]: who may do what with which table; [`grants`], [`policies`] and [`roles`] are generated from it, by [`migrate`];
 //! - [`service`]: what stands around every handler;
 //! - [`read`]: the reads of `runtime.*`, which both services do;
 //! - [`wire`]: times between the database and the wire;
@@ -9,12 +10,18 @@
 extern crate self as shared_db;
 
 pub mod clock;
+pub mod contract;
 pub mod enums;
 pub mod error;
+pub mod grants;
 pub mod ids;
 pub mod json;
+pub mod migrate;
 pub mod page;
+pub mod policies;
+pub mod quote;
 pub mod read;
+pub mod roles;
 pub mod scope;
 pub mod service;
 pub mod wire;

@@ -31,6 +31,14 @@ impl Service {
         }
     }
 
+    /// The schema of the tables that it writes.
+    pub fn schema(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::Runtime => "runtime",
+        }
+    }
+
     /// The role that it logs in as.
     pub fn role(self) -> &'static str {
         match self {

@@ -1,0 +1,101 @@
+//! Grants, default privileges, comments and triggers, generated from the contract.
+
+use crate::{
+    contract::{Contract, OWN_SCHEMA, Principal, Table, Verb},
+    quote,
+    scope::Service,
+};
+use std::collections::BTreeMap;
+
+/// The columns of every table, by schema and name, in their order.
+pub type Columns = BTreeMap<(String, String), Vec<String>>;
+
+/// The trigger that keeps `updated_at`, and its function.
+pub const TOUCH_TRIGGER: &str = "touch_updated_at";
+pub const TOUCH_FUNCTION: &str = "freehold.touch_updated_at()";
+
+/// The schemas that the boundary governs.
+pub fn schemas() -> [&'static str; 3] {
+    [Service::Web.schema(), Service::Runtime.schema(), OWN_SCHEMA]
+}
+
+/// Everything but policies, as statements that may run again and again.
+pub fn statements(contract: &Contract, columns: &Columns) -> Vec<String> {
+    let mut all = vec![default_privileges(contract)];
+    all.extend(schemas().into_iter().flat_map(schema));
+    for table in &contract.tables {
+        let of_table = columns.get(&(table.schema.to_owned(), table.name.clone()));
+        let of_table = of_table.map_or(&[][..], Vec::as_slice);
+        all.push(revoke_all(&table.path()));
+        all.extend(Principal::ALL.into_iter().flat_map(|it| grant(table, it, of_table)));
+        all.push(comment(table));
+        if of_table.iter().any(|it| it == "updated_at") {
+            all.push(touch_trigger(&table.path()));
+        }
+    }
+    all
+}
+
+/// PostgreSQL lets PUBLIC execute every new function; not here. New tables get nothing until the contract names them.
+pub fn default_privileges(contract: &Contract) -> String {
+    let owner = quote::ident(&contract.owner);
+    format!("alter default privileges for role {owner} revoke execute on functions from public")
+}
+
+fn schema(name: &'static str) -> Vec<String> {
+    let mut all = vec![
+        format!("revoke all on schema {name} from public, {}", roles()),
+        format!("revoke all on all functions in schema {name} from public, {}", roles()),
+        format!("revoke all on all sequences in schema {name} from public, {}", roles()),
+        format!("grant usage on schema {name} to {}", roles()),
+    ];
+    if name == OWN_SCHEMA {
+        all.push(format!("revoke all on all tables in schema {name} from public, {}", roles()));
+        all.push(format!("grant select on all tables in schema {name} to {}", roles()));
+    }
+    all
+}
+
+fn roles() -> String {
+    Principal::ALL.map(Principal::role).join(", ")
+}
+
+/// Takes away what was granted on a table or on columns of it.
+pub fn revoke_all(path: &str) -> String {
+    format!("revoke all on {path} from public, {}", roles())
+}
+
+/// What `principal` gets on `table`: one statement for whole rows, one for the columns that it may read if not all.
+pub fn grant(table: &Table, principal: Principal, columns: &[String]) -> Vec<String> {
+    let (path, role) = (table.path(), principal.role());
+    let mut all = Vec::new();
+    let hides = table.hides_from(principal);
+    let whole: Vec<_> = Verb::ALL
+        .into_iter()
+        .filter(|it| table.may(principal, *it) && !(hides && *it == Verb::Select))
+        .map(Verb::sql)
+        .collect();
+    if !whole.is_empty() {
+        all.push(format!("grant {} on {path} to {role}", whole.join(", ")));
+    }
+    let visible: Vec<_> = columns
+        .iter()
+        .filter(|it| table.may_read(principal, it))
+        .map(|it| quote::ident(it))
+        .collect();
+    if hides && !visible.is_empty() {
+        all.push(format!("grant select ({}) on {path} to {role}", visible.join(", ")));
+    }
+    all
+}
+
+fn comment(table: &Table) -> String {
+    format!("comment on table {} is {}", table.path(), quote::literal(&table.comment()))
+}
+
+/// The trigger that keeps `updated_at` of one table.
+pub fn touch_trigger(path: &str) -> String {
+    format!(
+        "create or replace trigger {TOUCH_TRIGGER} before update on {path} for each row execute function {TOUCH_FUNCTION}"
+    )
+}
