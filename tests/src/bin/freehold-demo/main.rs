@@ -1,0 +1,106 @@
+//! The demo that `./dev up` runs: one agent's work from definition to result, seen as a caller of web-service sees it.
+//!
+//! It knows no more than any other caller: the address of web-service, a key of the organization, and the platform's key
+//! for the one thing that only the platform may do.
+
+mod client;
+mod objects;
+mod show;
+mod tries;
+
+use anyhow::{Context, Result, bail};
+use clap::{Parser, Subcommand};
+use client::Clients;
+use common_api::types::ExecutionState;
+use freehold_tests::remote::Remote;
+use objects::Task;
+use std::{net::SocketAddr, process::ExitCode};
+use tokio::net::TcpListener;
+
+#[derive(Parser)]
+#[command(version, about = "Shows Freehold at work")]
+struct Cli {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Serves a small HTTP server for the demo's actions to call.
+    Remote {
+        #[arg(long)]
+        listen: SocketAddr,
+    },
+    /// Defines an agent, has it executed, and shows what happens.
+    Run(Run),
+}
+
+#[derive(clap::Args)]
+struct Run {
+    /// Address of web-service.
+    #[arg(long)]
+    web: String,
+    /// Address of web-service's health.
+    #[arg(long)]
+    health: String,
+    /// Address of the small HTTP server.
+    #[arg(long)]
+    remote: String,
+    /// Have this address called, instead of the small server.
+    #[arg(long)]
+    url: Option<String>,
+    /// Key of the demo's organization.
+    #[arg(long, env = "FREEHOLD_DEMO_KEY", hide_env_values = true)]
+    key: String,
+    /// The platform's key.
+    #[arg(long, env = "FREEHOLD_PLATFORM_KEY", hide_env_values = true)]
+    platform_key: String,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let done = match Cli::parse().command {
+        Command::Remote { listen } => remote(listen).await,
+        Command::Run(run) => demo(&run).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("the demo failed: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn remote(listen: SocketAddr) -> Result<()> {
+    let listener = TcpListener::bind(listen).await.context("the remote could not listen")?;
+    let remote = Remote::serve(listener);
+    println!("the remote listens on {}", remote.address);
+    std::future::pending().await
+}
+
+async fn demo(run: &Run) -> Result<()> {
+    let channel = client::connect(&run.web)?;
+    client::healthy(&run.health).await?;
+    let mut clients = Clients::new(&channel, &run.key)?;
+    let mut platform = Clients::new(&channel, &run.platform_key)?;
+
+    let task = match &run.url {
+        Some(url) => Task::fetch(url),
+        None => Task::welcome(&run.remote),
+    };
+    let platform_id = objects::platform(&mut platform).await?;
+    let agent = objects::agent(&mut clients, &platform_id, &task).await?;
+    show::defined(&task, &agent);
+
+    let execution = objects::start(&mut clients, &agent, &task).await?;
+    show::events(&mut clients, &execution.id).await?;
+    show::steps(&mut clients, &execution.id).await?;
+    show::action_executions(&mut clients, &execution.id).await?;
+    let execution = show::result(&mut clients, &execution.id).await?;
+    tries::print(run, &agent, &execution);
+    if execution.state() != ExecutionState::Succeeded {
+        bail!("the execution did not succeed");
+    }
+    Ok(())
+}
