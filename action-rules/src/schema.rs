@@ -33,13 +33,29 @@ pub fn compile(schema: &Value) -> Result<Schema> {
     Ok(Schema(Arc::new(validator)))
 }
 
+/// Where a value does not match: a JSON Pointer, empty for the value itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Mismatch {
+    pub path: String,
+    pub problem: String,
+}
+
 impl Schema {
+    /// The first places where `value` does not match; none when it does.
+    pub fn mismatches(&self, value: &Value) -> Vec<Mismatch> {
+        let mismatch = |error: jsonschema::ValidationError<'_>| Mismatch {
+            path: error.instance_path().to_string(),
+            problem: shortened(error.to_string()),
+        };
+        self.0.iter_errors(value).take(TOLD_MAX).map(mismatch).collect()
+    }
+
     /// Whether `value` matches, and if not where.
     pub fn validate(&self, value: &Value) -> Result<()> {
-        let told: Vec<String> = (self.0.iter_errors(value).take(TOLD_MAX))
-            .map(|error| match error.instance_path().to_string() {
-                path if path.is_empty() => shortened(error.to_string()),
-                path => format!("{path}: {}", shortened(error.to_string())),
+        let told: Vec<String> = (self.mismatches(value).into_iter())
+            .map(|it| match it.path.as_str() {
+                "" => it.problem,
+                path => format!("{path}: {}", it.problem),
             })
             .collect();
         if told.is_empty() {

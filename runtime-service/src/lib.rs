@@ -1,5 +1,60 @@
 //! Writes what agents do, and does the work.
+//!
+//! Commands come from web-service over `freehold.runtime.v1`; [`engine`] performs what they start. Nothing here knows web: what
+//! it has to tell, it writes into `runtime.*`, which web reads.
 
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod config;
 pub mod engine;
 pub mod executor;
 pub mod store;
+
+pub use config::Config;
+
+use api::{agents::AgentService, executions::ExecutionService};
+use app::executions::Executions;
+use runtime_api::v1::{
+    agent_service_server::AgentServiceServer, execution_service_server::ExecutionServiceServer,
+};
+use shared_db::{
+    clock::Clock,
+    scope::Service,
+    service::{Boot, Listeners},
+    tuned,
+};
+use std::sync::{Arc, Mutex, PoisonError};
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+/// Serves commands and does work until `stop`.
+pub async fn serve(
+    config: Config,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let mut boot = Boot::new(Service::Runtime, config.service, runtime_api::DESCRIPTOR)?;
+    let authenticate = auth::WebOnly::new(&config.callers)?;
+
+    let engine = engine::Engine::new(boot.db.clone(), config.engine)?;
+    let executions = Executions::new(boot.db.clone(), Clock::System, engine.wake());
+    let engine = Arc::new(Mutex::new(Some(engine)));
+    boot.background("engine", move |stop| {
+        let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
+        async move {
+            match engine {
+                Some(engine) => engine.run(stop).await,
+                None => stop.cancelled().await,
+            }
+            Ok(())
+        }
+    });
+
+    let (db, limits) = (boot.db.clone(), boot.limits);
+    let mut routes = RoutesBuilder::default();
+    routes
+        .add_service(tuned!(limits, AgentServiceServer::new(AgentService { db })))
+        .add_service(tuned!(limits, ExecutionServiceServer::new(ExecutionService { executions })));
+    boot.run(routes.routes(), authenticate, listeners, stop).await
+}

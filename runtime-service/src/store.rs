@@ -20,6 +20,7 @@ macro_rules! fenced {
 }
 
 pub mod actions;
+pub mod agents;
 pub mod events;
 pub mod executions;
 pub mod lease;

@@ -52,6 +52,16 @@ pub fn to_value(value: Value) -> prost_types::Value {
     prost_types::Value { kind: Some(kind) }
 }
 
+/// Refuses a value of `field` that is longer than `bytes_max` as JSON.
+pub fn check_size(field: &str, value: &Value, bytes_max: usize) -> Result<()> {
+    let bytes = value.to_string().len();
+    if bytes <= bytes_max {
+        return Ok(());
+    }
+    let problem = format!("is {bytes} bytes as JSON, and must not be longer than {bytes_max}");
+    Err(Error::invalid(field, problem))
+}
+
 fn object(map: Map<String, Value>) -> Struct {
     Struct { fields: map.into_iter().map(|(key, value)| (key, to_value(value))).collect() }
 }

@@ -11,16 +11,18 @@ use prost::{Message, Name};
 use prost_types::Struct;
 use serde_json::Value;
 
-/// A column that holds a message; `{}` and null stand for an absent one.
+/// A column that holds a message, if it holds one.
 fn message<M: Message + Name + Default>(column: Option<Value>) -> Result<Option<M>> {
-    column.filter(is_filled).map(json::to_message).transpose()
+    column.map(json::to_message).transpose()
 }
 
 /// A column that holds an object; `{}` stands for an absent one.
 fn object(column: Value) -> Option<Struct> {
-    Some(column).filter(is_filled).and_then(json::to_struct)
+    filled(column).and_then(json::to_struct)
 }
 
-fn is_filled(value: &Value) -> bool {
-    value.as_object().is_none_or(|it| !it.is_empty())
+/// `None` for `{}`.
+fn filled(value: Value) -> Option<Value> {
+    let empty = value.as_object().is_some_and(serde_json::Map::is_empty);
+    if empty { None } else { Some(value) }
 }

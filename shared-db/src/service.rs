@@ -39,7 +39,7 @@ pub mod tls;
 
 pub use auth::{Authenticate, Call};
 pub use boot::Boot;
-pub use caller::{Caller, accept};
+pub use caller::{Caller, accept, id};
 pub use config::{Limits, ServiceConfig};
 pub use listeners::Listeners;
 pub use mask::Mask;

@@ -1,6 +1,6 @@
 //! Agents. Soft-deleted: rows with a `deleted_at` are invisible here.
 
-use super::{message, object};
+use super::{filled, message, object};
 use crate::{
     enums::AgentType,
     error::{Error, Result},
@@ -242,7 +242,7 @@ impl TryFrom<Agent> for pb::Agent {
             r#type: pb::AgentType::from(it.agent_type).into(),
             department: it.department,
             tags: it.tags,
-            io_schema: message(Some(it.io_schema))?,
+            io_schema: message(filled(it.io_schema))?,
             capabilities: it.capabilities,
             context: it.context,
             endpoint: message(it.endpoint)?,

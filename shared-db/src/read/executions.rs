@@ -15,6 +15,9 @@ use serde_json::Value;
 use sqlx::PgConnection;
 use uuid::Uuid;
 
+/// Bytes of an execution's input as JSON.
+pub const INPUT_BYTES_MAX: usize = 256 << 10;
+
 /// A row of `runtime.agent_executions`.
 #[derive(Clone, Debug)]
 pub struct Execution {

@@ -8,7 +8,7 @@ use crate::{
 };
 pub use common_api::options::Role;
 use prost::{Message, Name};
-use std::sync::Arc;
+use std::{str::FromStr, sync::Arc};
 use tonic::Request;
 
 /// An authenticated caller.
@@ -54,4 +54,9 @@ pub fn accept<T: Message + Name>(request: Request<T>) -> Result<(Caller, T)> {
     let caller = extensions.remove::<Caller>().ok_or_else(missing)?;
     rules::check(&message)?;
     Ok((caller, message))
+}
+
+/// The id that `field` of a request holds.
+pub fn id<T: FromStr>(field: &str, value: &str) -> Result<T> {
+    value.parse().map_err(|_| Error::invalid(field, "must be a UUID"))
 }
