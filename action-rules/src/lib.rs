@@ -7,6 +7,7 @@ pub mod filter;
 pub mod http_call;
 pub mod schema;
 pub mod template;
+pub mod values;
 
 pub use common_api::errors::ErrorReason as Reason;
 

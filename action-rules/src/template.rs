@@ -11,7 +11,7 @@ const FUEL: u64 = 200_000;
 /// Bytes that one rendering may make.
 pub const OUTPUT_BYTES_MAX: usize = 4 << 20;
 
-const NAME: &str = "template";
+pub(crate) const NAME: &str = "template";
 
 /// What stands around the places that a template fills.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -27,6 +27,15 @@ pub enum Context {
 pub struct Template(Arc<Environment<'static>>);
 
 pub fn compile(source: &str, context: Context) -> Result<Template> {
+    let mut environment = environment(context);
+    environment.add_template_owned(NAME, source.to_owned()).map_err(|error| {
+        let line = error.line().map_or(String::new(), |it| format!(" (line {it})"));
+        Fault::new(Reason::InvalidTemplate, format!("{}{line}", described(&error)))
+    })?;
+    Ok(Template(Arc::new(environment)))
+}
+
+pub(crate) fn environment(context: Context) -> Environment<'static> {
     let mut environment = Environment::new();
     environment.set_undefined_behavior(UndefinedBehavior::Strict);
     environment.set_fuel(Some(FUEL));
@@ -38,28 +47,31 @@ pub fn compile(source: &str, context: Context) -> Result<Template> {
             out.write_str(&percent_encoded(&text)).map_err(minijinja::Error::from)
         });
     }
-    environment.add_template_owned(NAME, source.to_owned()).map_err(|error| {
-        let line = error.line().map_or(String::new(), |it| format!(" (line {it})"));
-        Fault::new(Reason::InvalidTemplate, format!("{}{line}", described(&error)))
-    })?;
-    Ok(Template(Arc::new(environment)))
+    environment
 }
 
 impl Template {
     /// Fills in `input`.
     pub fn render(&self, input: &Value) -> Result<String> {
         let template = self.0.get_template(NAME).map_err(|error| fault(&error))?;
-        let mut out = Limited { bytes: Vec::new() };
+        let mut out = Limited::default();
         let context = minijinja::context! { input => Serde(input) };
         template.render_captured_to(context, &mut out).map_err(|error| fault(&error))?;
-        String::from_utf8(out.bytes)
-            .map_err(|_| Fault::new(Reason::InvalidTemplate, "does not make text"))
+        out.into_text()
     }
 }
 
 /// A buffer that refuses to grow past [`OUTPUT_BYTES_MAX`].
-struct Limited {
+#[derive(Default)]
+pub(crate) struct Limited {
     bytes: Vec<u8>,
+}
+
+impl Limited {
+    pub(crate) fn into_text(self) -> Result<String> {
+        String::from_utf8(self.bytes)
+            .map_err(|_| Fault::new(Reason::InvalidTemplate, "does not make text"))
+    }
 }
 
 impl std::io::Write for Limited {
@@ -76,7 +88,7 @@ impl std::io::Write for Limited {
     }
 }
 
-fn fault(error: &minijinja::Error) -> Fault {
+pub(crate) fn fault(error: &minijinja::Error) -> Fault {
     let problem = if error.kind() == ErrorKind::OutOfFuel {
         "takes too many steps".to_owned()
     } else if error.kind() == ErrorKind::UndefinedError {
