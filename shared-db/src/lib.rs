@@ -19,6 +19,7 @@ pub mod json;
 pub mod migrate;
 pub mod page;
 pub mod policies;
+pub mod probe;
 pub mod quote;
 pub mod read;
 pub mod roles;

@@ -25,20 +25,11 @@ impl Policy {
 
     pub fn create(&self) -> String {
         let condition = self.condition.sql();
-        let mut sql = format!(
-            "create policy {} on {} for {} to {}",
-            self.name,
-            self.table,
-            self.verb.sql(),
-            self.role
-        );
-        if self.has_using() {
-            sql.push_str(&format!(" using ({condition})"));
-        }
-        if self.has_check() {
-            sql.push_str(&format!(" with check ({condition})"));
-        }
-        sql
+        let using = if self.has_using() { format!(" using ({condition})") } else { String::new() };
+        let check =
+            if self.has_check() { format!(" with check ({condition})") } else { String::new() };
+        let (name, table, verb, role) = (&self.name, &self.table, self.verb.sql(), self.role);
+        format!("create policy {name} on {table} for {verb} to {role}{using}{check}")
     }
 }
 

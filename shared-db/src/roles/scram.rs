@@ -53,7 +53,9 @@ fn salted(password: &[u8], salt: &[u8], iterations: u32) -> [u8; 32] {
 
 fn mac(key: &[u8], parts: &[&[u8]]) -> [u8; 32] {
     let mut mac = Hmac::<Sha256>::new_from_slice(key).expect("HMAC takes keys of any length");
-    parts.iter().for_each(|it| mac.update(it));
+    for it in parts {
+        mac.update(it);
+    }
     mac.finalize().into_bytes().into()
 }
 
