@@ -3,3 +3,4 @@
 mod contract;
 mod direction;
 mod harness;
+mod ownership;

@@ -62,7 +62,10 @@ async fn a_secret_that_can_be_read_is_found() {
     let [web, runtime] = services(&database);
     run(&superuser, "grant select (key_hash) on web.api_keys to agent_runtime").await;
     let [found] = &sentences(&runtime).await[..] else { panic!("one finding") };
-    assert!(found.starts_with("web.api_keys: agent_runtime was not denied select of key_hash"), "{found}");
+    assert!(
+        found.starts_with("web.api_keys: agent_runtime was not denied select of key_hash"),
+        "{found}"
+    );
     assert_eq!(sentences(&web).await, [""; 0]);
 }
 
@@ -73,7 +76,10 @@ async fn row_security_that_is_off_is_found() {
     for db in services(&database) {
         let found = sentences(&db).await;
         assert_eq!(found.len(), 1);
-        assert!(found[0].starts_with("web.api_keys: row-level security does not hold"), "{found:?}");
+        assert!(
+            found[0].starts_with("web.api_keys: row-level security does not hold"),
+            "{found:?}"
+        );
     }
 }
 
@@ -122,12 +128,15 @@ async fn one_service_is_not_the_other() {
 async fn the_probe_changes_nothing_even_where_it_succeeds() {
     let database = TestDatabase::create().await;
     let superuser = database.superuser();
-    let org = "insert into web.app_platforms (id, slug, name) values (gen_random_uuid(), 'kept', 'Kept')";
+    let org =
+        "insert into web.app_platforms (id, slug, name) values (gen_random_uuid(), 'kept', 'Kept')";
     run(&superuser, org).await;
     run(&superuser, "grant truncate, delete on web.app_platforms to agent_runtime").await;
     let [_, runtime] = services(&database);
     assert_eq!(sentences(&runtime).await.len(), 2);
-    let left: i64 =
-        sqlx::query_scalar("select count(*) from web.app_platforms").fetch_one(&superuser).await.unwrap();
+    let left: i64 = sqlx::query_scalar("select count(*) from web.app_platforms")
+        .fetch_one(&superuser)
+        .await
+        .unwrap();
     assert_eq!(left, 1);
 }
