@@ -19,7 +19,7 @@ use web_api::v1::{
 };
 
 /// How long web-service may take to say that it serves.
-const HEALTHY_WITHIN: Duration = Duration::from_secs(60);
+const HEALTHY_WITHIN: Duration = Duration::from_mins(1);
 
 /// A channel that puts the key into each call.
 pub(crate) type Keyed = InterceptedService<Channel, Key>;
