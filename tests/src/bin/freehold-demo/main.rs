@@ -3,16 +3,18 @@
 //! It knows no more than any other caller: the address of web-service, a key of the organization, and the platform's key
 //! for the one thing that only the platform may do.
 
-mod client;
 mod objects;
 mod show;
 mod tries;
 
 use anyhow::{Context, Result, bail};
 use clap::{Parser, Subcommand};
-use client::Clients;
 use common_api::types::ExecutionState;
-use freehold_tests::remote::Remote;
+use freehold_tests::{
+    client::{Api, As, Caller},
+    reach,
+    remote::Remote,
+};
 use objects::Task;
 use std::{net::SocketAddr, process::ExitCode};
 use tokio::net::TcpListener;
@@ -80,24 +82,23 @@ async fn remote(listen: SocketAddr) -> Result<()> {
 }
 
 async fn demo(run: &Run) -> Result<()> {
-    let channel = client::connect(&run.web)?;
-    client::healthy(&run.health).await?;
-    let mut clients = Clients::new(&channel, &run.key)?;
-    let mut platform = Clients::new(&channel, &run.platform_key)?;
+    reach::healthy(&run.health).await?;
+    let developer = Caller::new(reach::connect(&run.web)?, Api::Web, As::key(&run.key));
+    let platform = developer.with_identity(As::key(&run.platform_key));
 
     let task = match &run.url {
         Some(url) => Task::fetch(url),
         None => Task::welcome(&run.remote),
     };
-    let platform_id = objects::platform(&mut platform).await?;
-    let agent = objects::agent(&mut clients, &platform_id, &task).await?;
+    let platform_id = objects::platform(&platform).await?;
+    let agent = objects::agent(&developer, &platform_id, &task).await?;
     show::defined(&task, &agent);
 
-    let execution = objects::start(&mut clients, &agent, &task).await?;
-    show::events(&mut clients, &execution.id).await?;
-    show::steps(&mut clients, &execution.id).await?;
-    show::action_executions(&mut clients, &execution.id).await?;
-    let execution = show::result(&mut clients, &execution.id).await?;
+    let execution = objects::start(&developer, &agent, &task).await?;
+    show::events(&developer, &execution.id).await?;
+    show::steps(&developer, &execution.id).await?;
+    show::action_executions(&developer, &execution.id).await?;
+    let execution = show::result(&developer, &execution.id).await?;
     tries::print(run, &agent, &execution);
     if execution.state() != ExecutionState::Succeeded {
         bail!("the execution did not succeed");

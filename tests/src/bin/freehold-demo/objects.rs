@@ -1,11 +1,11 @@
 //! What the demo needs in its organization. Each is made the first time and brought up to date after that.
 
-use crate::client::{Clients, failed};
 use anyhow::{Context, Result, bail};
 use common_api::types::{
     ActionCall, Agent, AgentEndpoint, AgentType, Execution, HttpCall, IoSchema, RetryPolicy,
     SideEffect,
 };
+use freehold_tests::{client::Caller, reach::failed};
 use prost_types::FieldMask;
 use rand::distr::{Alphanumeric, SampleString};
 use serde_json::{Value, json};
@@ -106,9 +106,9 @@ impl Task {
 }
 
 /// The platform that the demo's actions belong to.
-pub(crate) async fn platform(clients: &mut Clients) -> Result<String> {
-    let listed = clients
-        .platforms
+pub(crate) async fn platform(caller: &Caller) -> Result<String> {
+    let listed = caller
+        .platforms()
         .list_platforms(ListPlatformsRequest { page_size: PAGE, ..Default::default() })
         .await
         .map_err(|it| failed("ListPlatforms", &it))?;
@@ -117,17 +117,17 @@ pub(crate) async fn platform(clients: &mut Clients) -> Result<String> {
     }
     let platform =
         Platform { slug: "demo".to_owned(), name: "Demo".to_owned(), ..Platform::default() };
-    let made = clients
-        .platforms
+    let made = caller
+        .platforms()
         .create_platform(CreatePlatformRequest { platform: Some(platform) })
         .await
         .map_err(|it| failed("CreatePlatform", &it))?;
     Ok(made.into_inner().id)
 }
 
-async fn action(clients: &mut Clients, platform_id: &str, call: &Call) -> Result<String> {
-    let listed = clients
-        .actions
+async fn action(caller: &Caller, platform_id: &str, call: &Call) -> Result<String> {
+    let listed = caller
+        .core_actions()
         .list_core_actions(ListCoreActionsRequest { page_size: PAGE, ..Default::default() })
         .await
         .map_err(|it| failed("ListCoreActions", &it))?;
@@ -143,8 +143,8 @@ async fn action(clients: &mut Clients, platform_id: &str, call: &Call) -> Result
             retry: Some(quick_retry()),
             ..CoreAction::default()
         };
-        let made = clients
-            .actions
+        let made = caller
+            .core_actions()
             .create_core_action(CreateCoreActionRequest { core_action: Some(action) })
             .await
             .map_err(|it| failed("CreateCoreAction", &it))?;
@@ -153,8 +153,8 @@ async fn action(clients: &mut Clients, platform_id: &str, call: &Call) -> Result
     let id = known.id.clone();
     if known.kind != kind {
         known.kind = kind;
-        clients
-            .actions
+        caller
+            .core_actions()
             .update_core_action(UpdateCoreActionRequest {
                 core_action: Some(known),
                 update_mask: Some(mask(&["http"])),
@@ -177,18 +177,18 @@ fn quick_retry() -> RetryPolicy {
 }
 
 /// The agent, with the actions that it calls.
-pub(crate) async fn agent(clients: &mut Clients, platform_id: &str, task: &Task) -> Result<Agent> {
+pub(crate) async fn agent(caller: &Caller, platform_id: &str, task: &Task) -> Result<Agent> {
     let mut calls = Vec::with_capacity(task.calls.len());
     for call in &task.calls {
         calls.push(ActionCall {
             step_key: call.step_key.to_owned(),
-            core_action_id: action(clients, platform_id, call).await?,
+            core_action_id: action(caller, platform_id, call).await?,
             input: call.input.clone().map(to_value),
             retry: None,
         });
     }
-    let listed = clients
-        .agents
+    let listed = caller
+        .agents()
         .list_agents(ListAgentsRequest { page_size: PAGE, ..Default::default() })
         .await
         .map_err(|it| failed("ListAgents", &it))?;
@@ -204,8 +204,8 @@ pub(crate) async fn agent(clients: &mut Clients, platform_id: &str, task: &Task)
             io_schema: Some(IoSchema { input: to_struct(task.input_schema.clone()), output: None }),
             ..Agent::default()
         };
-        let made = clients
-            .agents
+        let made = caller
+            .agents()
             .create_agent(CreateAgentRequest { agent: Some(agent), request_id: String::new() })
             .await
             .map_err(|it| failed("CreateAgent", &it))?;
@@ -215,8 +215,8 @@ pub(crate) async fn agent(clients: &mut Clients, platform_id: &str, task: &Task)
         return Ok(known);
     }
     known.endpoint = endpoint;
-    let updated = clients
-        .agents
+    let updated = caller
+        .agents()
         .update_agent(UpdateAgentRequest {
             agent: Some(known),
             update_mask: Some(mask(&["endpoint"])),
@@ -231,16 +231,16 @@ fn mask(paths: &[&str]) -> FieldMask {
 }
 
 /// Starts an execution, twice under one request id: the second answer must be the first one.
-pub(crate) async fn start(clients: &mut Clients, agent: &Agent, task: &Task) -> Result<Execution> {
+pub(crate) async fn start(caller: &Caller, agent: &Agent, task: &Task) -> Result<Execution> {
     let request = StartExecutionRequest {
         agent_id: agent.id.clone(),
         input: Some(to_struct(task.input.clone()).context("the input is not an object")?),
         request_id: format!("demo-{}", Alphanumeric.sample_string(&mut rand::rng(), 16)),
         ..StartExecutionRequest::default()
     };
-    let first = clients.executions.start_execution(request.clone()).await;
+    let first = caller.executions().start_execution(request.clone()).await;
     let first = first.map_err(|it| failed("StartExecution", &it))?.into_inner();
-    let again = clients.executions.start_execution(request).await;
+    let again = caller.executions().start_execution(request).await;
     let again = again.map_err(|it| failed("StartExecution, again", &it))?.into_inner();
     if first.id != again.id {
         bail!("one request id made two executions: {} and {}", first.id, again.id);

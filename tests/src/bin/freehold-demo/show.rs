@@ -1,14 +1,12 @@
 //! What the demo prints as it goes.
 
-use crate::{
-    client::{Clients, failed},
-    objects::Task,
-};
+use crate::objects::Task;
 use anyhow::{Result, bail};
 use common_api::types::{
     ActionExecution, Agent, EventType, Execution, ExecutionError, ExecutionEvent, ExecutionState,
     StepState,
 };
+use freehold_tests::{client::Caller, reach::failed};
 use prost_types::Timestamp;
 use shared_db::json::{from_struct, from_value};
 use std::io::{IsTerminal, stdout};
@@ -37,10 +35,10 @@ pub(crate) fn defined(task: &Task, agent: &Agent) {
 }
 
 /// Prints each event as it happens, to the final one, and checks that none is missing.
-pub(crate) async fn events(clients: &mut Clients, id: &str) -> Result<()> {
+pub(crate) async fn events(caller: &Caller, id: &str) -> Result<()> {
     title(&format!("Events of execution {id}"));
     let request = WatchExecutionRequest { id: id.to_owned(), from_seq: 1 };
-    let watched = clients.executions.watch_execution(request).await;
+    let watched = caller.executions().watch_execution(request).await;
     let mut stream = watched.map_err(|it| failed("WatchExecution", &it))?.into_inner();
     let (mut expected, mut begin) = (1, None);
     let mut last = EventType::Unspecified;
@@ -78,9 +76,9 @@ fn line(event: &ExecutionEvent, begin: i64) {
     );
 }
 
-pub(crate) async fn steps(clients: &mut Clients, id: &str) -> Result<()> {
+pub(crate) async fn steps(caller: &Caller, id: &str) -> Result<()> {
     let request = ListExecutionStepsRequest { execution_id: id.to_owned(), ..Default::default() };
-    let listed = clients.executions.list_execution_steps(request).await;
+    let listed = caller.executions().list_execution_steps(request).await;
     let steps = listed.map_err(|it| failed("ListExecutionSteps", &it))?.into_inner().steps;
     title("Steps");
     for step in steps {
@@ -96,9 +94,9 @@ pub(crate) async fn steps(clients: &mut Clients, id: &str) -> Result<()> {
     Ok(())
 }
 
-pub(crate) async fn action_executions(clients: &mut Clients, id: &str) -> Result<()> {
+pub(crate) async fn action_executions(caller: &Caller, id: &str) -> Result<()> {
     let request = ListActionExecutionsRequest { execution_id: id.to_owned(), ..Default::default() };
-    let listed = clients.executions.list_action_executions(request).await;
+    let listed = caller.executions().list_action_executions(request).await;
     let rows = listed.map_err(|it| failed("ListActionExecutions", &it))?.into_inner();
     title("action_executions");
     for row in &rows.action_executions {
@@ -135,8 +133,8 @@ fn attempt(row: &ActionExecution) {
 }
 
 /// Prints how it ended and what came out.
-pub(crate) async fn result(clients: &mut Clients, id: &str) -> Result<Execution> {
-    let got = clients.executions.get_execution(GetExecutionRequest { id: id.to_owned() }).await;
+pub(crate) async fn result(caller: &Caller, id: &str) -> Result<Execution> {
+    let got = caller.executions().get_execution(GetExecutionRequest { id: id.to_owned() }).await;
     let execution = got.map_err(|it| failed("GetExecution", &it))?.into_inner();
     let took = millis(execution.end_time.as_ref()) - millis(execution.create_time.as_ref());
     title(&format!("Result: {} after {took} ms", execution_state(execution.state())));
