@@ -21,21 +21,30 @@
 //! Around each method, outermost first: trace, catch panic, shed, deadline, authenticate, authorize; then the handler begins with
 //! [`caller::accept`], which validates. Every error that any of them makes carries an `ErrorInfo` with a published reason.
 
-pub mod around;
+mod answer;
+mod around;
 pub mod auth;
+mod background;
 pub mod boot;
 pub mod caller;
 pub mod config;
 pub mod deadline;
+mod health;
 pub mod listeners;
 pub mod mask;
 pub mod methods;
+pub mod metrics;
+mod panic;
 pub mod pool;
 pub mod rules;
 pub mod secret;
+mod server;
+mod shed;
 pub mod shutdown;
+mod status_details;
 pub mod telemetry;
 pub mod tls;
+mod trace;
 
 pub use auth::{Authenticate, Call};
 pub use boot::Boot;

@@ -5,13 +5,23 @@ use anyhow::{Context, Result, bail};
 use prost_reflect::{DescriptorPool, MethodDescriptor};
 use std::{collections::HashMap, sync::Arc};
 
+/// Health and reflection: anybody may call them, and they are never shed. With whether they stream.
+const OPEN: [(&str, &str, bool); 5] = [
+    ("grpc.health.v1.Health", "Check", false),
+    ("grpc.health.v1.Health", "List", false),
+    ("grpc.health.v1.Health", "Watch", true),
+    ("grpc.reflection.v1.ServerReflection", "ServerReflectionInfo", true),
+    ("grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo", true),
+];
+
 #[derive(Clone, Debug)]
 pub struct Method {
     /// `freehold.web.v1.AgentService/GetAgent`
     pub full_name: String,
     /// `GetAgent`
     pub name: String,
-    pub least_role: Role,
+    /// `None`: anybody, without credentials.
+    pub least_role: Option<Role>,
     /// It answers with a stream.
     pub streams: bool,
 }
@@ -25,19 +35,20 @@ pub struct Methods {
 
 /// Reads the methods of all services in `pool`. Fails on one that names no role: nobody has thought about who may call it.
 pub fn table(pool: &DescriptorPool) -> Result<Methods> {
-    let mut by_path = HashMap::new();
-    let mut services = Vec::new();
-    for service in pool.services() {
-        services.push(service.full_name().to_owned());
-        for method in service.methods() {
-            let full_name = format!("{}/{}", service.full_name(), method.name());
-            let least_role = least_role(pool, &method).with_context(|| full_name.clone())?;
-            let (name, streams) = (method.name().to_owned(), method.is_server_streaming());
-            let path = format!("/{full_name}");
-            by_path.insert(path, Arc::new(Method { full_name, name, least_role, streams }));
-        }
+    let mut methods = Methods { by_path: HashMap::new(), services: Vec::new() };
+    for (service, name, streams) in OPEN {
+        methods.add(service, name, None, streams);
     }
-    Ok(Methods { by_path, services })
+    for service in pool.services() {
+        let service_name = service.full_name().to_owned();
+        for method in service.methods() {
+            let role = least_role(pool, &method);
+            let role = role.with_context(|| method.full_name().to_owned())?;
+            methods.add(&service_name, method.name(), Some(role), method.is_server_streaming());
+        }
+        methods.services.push(service_name);
+    }
+    Ok(methods)
 }
 
 impl Methods {
@@ -48,6 +59,13 @@ impl Methods {
     /// Full names of the services.
     pub fn services(&self) -> &[String] {
         &self.services
+    }
+
+    fn add(&mut self, service: &str, name: &str, least_role: Option<Role>, streams: bool) {
+        let full_name = format!("{service}/{name}");
+        let path = format!("/{full_name}");
+        let method = Method { full_name, name: name.to_owned(), least_role, streams };
+        self.by_path.insert(path, Arc::new(method));
     }
 }
 

@@ -1,36 +1,186 @@
 //! Logs, traces and metrics of the process, and the trace context that goes from call to call.
+//!
+//! Trace ids exist without a collector too: logs and the audit trail name them.
 
-use super::config::TelemetryConfig;
-use anyhow::Result;
-use tonic::metadata::MetadataMap;
+use super::{
+    config::{LogFormat, TelemetryConfig},
+    metrics,
+};
+use anyhow::{Context as _, Result};
+use opentelemetry::{
+    Context, KeyValue, global,
+    propagation::{Extractor, Injector, TextMapPropagator},
+    trace::{TraceContextExt, TracerProvider},
+};
+use opentelemetry_otlp::{MetricExporter, SpanExporter, WithExportConfig};
+use opentelemetry_sdk::{
+    Resource,
+    metrics::SdkMeterProvider,
+    propagation::TraceContextPropagator,
+    trace::{Sampler, SdkTracerProvider},
+};
+use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use tonic::metadata::{MetadataKey, MetadataMap};
+use tracing::Span;
+use tracing_opentelemetry::OpenTelemetrySpanExt;
+use tracing_subscriber::{
+    EnvFilter, Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
+};
+
+/// What is sent to a collector must be taken within this, or it is lost: a stop does not wait for a collector that is away.
+const EXPORT_TIMEOUT: Duration = Duration::from_secs(3);
+
+const TRACEPARENT: &str = "traceparent";
+
+static PROVIDERS: OnceLock<(SdkTracerProvider, SdkMeterProvider)> = OnceLock::new();
 
 /// Turns on logs and, when an endpoint is set, OTLP. Once a process: whoever comes second shares what is there.
 pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
-    let _ = service;
-    let filter = tracing_subscriber::EnvFilter::try_new(&config.log_level)?;
-    let _ =
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).try_init();
+    if PROVIDERS.get().is_some() {
+        return Ok(());
+    }
+    let resource = Resource::builder()
+        .with_service_name(service)
+        .with_attribute(KeyValue::new("service.namespace", "freehold"))
+        .with_attribute(KeyValue::new("service.version", env!("CARGO_PKG_VERSION")))
+        .build();
+    let tracers = tracers(config, resource.clone())?;
+    let meters = meters(config, resource)?;
+    let tracer = tracers.tracer("freehold");
+    if PROVIDERS.set((tracers.clone(), meters.clone())).is_err() {
+        return Ok(());
+    }
+    global::set_tracer_provider(tracers);
+    global::set_meter_provider(meters);
+
+    let spans = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+    let subscriber = Registry::default().with(logs(config)?).with(spans.with_filter(quiet()));
+    // A subscriber that is already there, such as a test's, stays.
+    drop(subscriber.try_init());
     Ok(())
+}
+
+/// Spans of the transport underneath would drown those of the calls, and the exporter's would export themselves.
+fn quiet() -> Targets {
+    let transport = ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry", "sqlx"];
+    let targets = Targets::new().with_default(tracing::Level::INFO);
+    targets.with_targets(transport.map(|it| (it, tracing::Level::ERROR)))
+}
+
+fn logs<S>(config: &TelemetryConfig) -> Result<Box<dyn Layer<S> + Send + Sync>>
+where
+    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+{
+    let filter = EnvFilter::try_new(&config.log_level)
+        .with_context(|| format!("--log-level `{}` is not understood", config.log_level))?;
+    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+    Ok(match config.log_format {
+        LogFormat::Human => layer.with_target(false).with_filter(filter).boxed(),
+        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed(),
+    })
+}
+
+fn tracers(config: &TelemetryConfig, resource: Resource) -> Result<SdkTracerProvider> {
+    let ratio = Sampler::TraceIdRatioBased(config.trace_ratio.clamp(0.0, 1.0));
+    let builder = SdkTracerProvider::builder()
+        .with_resource(resource)
+        .with_sampler(Sampler::ParentBased(Box::new(ratio)));
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok(builder.build()) };
+    let exporter = SpanExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .build()
+        .context("--otlp-endpoint")?;
+    Ok(builder.with_batch_exporter(exporter).build())
+}
+
+fn meters(config: &TelemetryConfig, resource: Resource) -> Result<SdkMeterProvider> {
+    let builder =
+        SdkMeterProvider::builder().with_resource(resource).with_reader(metrics::prometheus()?);
+    let Some(endpoint) = &config.otlp_endpoint else { return Ok(builder.build()) };
+    let exporter = MetricExporter::builder()
+        .with_tonic()
+        .with_endpoint(endpoint)
+        .with_timeout(EXPORT_TIMEOUT)
+        .build()
+        .context("--otlp-endpoint")?;
+    Ok(builder.with_periodic_exporter(exporter).build())
+}
+
+/// Sends what has not been sent yet; at the end of a service.
+pub async fn flush() {
+    let Some((tracers, meters)) = PROVIDERS.get().cloned() else { return };
+    let flushed = tokio::task::spawn_blocking(move || {
+        (tracers.force_flush().is_ok(), meters.force_flush().is_ok())
+    });
+    if let Ok((traces, metrics)) = flushed.await
+        && !(traces && metrics)
+    {
+        tracing::warn!(traces, metrics, "the collector did not take the last of the telemetry");
+    }
 }
 
 /// Puts the current trace into the metadata of a call downstream.
 pub fn inject(metadata: &mut MetadataMap) {
-    if let Some(value) = current_traceparent().and_then(|it| it.parse().ok()) {
-        metadata.insert("traceparent", value);
-    }
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Metadata(metadata));
 }
 
 /// The current trace as W3C `traceparent`, to be stored with work that goes on later.
 pub fn current_traceparent() -> Option<String> {
-    None
+    let mut carrier = HashMap::new();
+    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut carrier);
+    carrier.remove(TRACEPARENT)
 }
 
-/// Makes `span` continue the trace that was stored with the work it stands for.
-pub fn continue_from(span: &tracing::Span, traceparent: Option<&str>) {
-    let _ = (span, traceparent);
+/// Makes `span` continue the trace that was stored with the work it stands for. Call it before the span is entered.
+pub fn continue_from(span: &Span, traceparent: Option<&str>) {
+    let Some(traceparent) = traceparent else { return };
+    let carrier = HashMap::from([(TRACEPARENT.to_owned(), traceparent.to_owned())]);
+    set_parent(span, &carrier);
+}
+
+/// Makes `span` continue the trace that a call came with.
+pub(crate) fn continue_from_headers(span: &Span, headers: &http::HeaderMap) {
+    if headers.contains_key(TRACEPARENT) {
+        set_parent(span, &Headers(headers));
+    }
+}
+
+fn set_parent(span: &Span, carrier: &dyn Extractor) {
+    let parent = TraceContextPropagator::new().extract_with_context(&Context::new(), carrier);
+    if parent.span().span_context().is_valid() {
+        // It fails for a span that nobody records, which needs no parent.
+        drop(span.set_parent(parent));
+    }
 }
 
 /// The current trace's id, in 32 hexadecimal digits.
 pub fn trace_id() -> Option<String> {
-    None
+    let context = Span::current().context();
+    let span = context.span();
+    let span = span.span_context();
+    span.is_valid().then(|| span.trace_id().to_string())
+}
+
+struct Metadata<'a>(&'a mut MetadataMap);
+
+impl Injector for Metadata<'_> {
+    fn set(&mut self, key: &str, value: String) {
+        if let (Ok(key), Ok(value)) = (MetadataKey::from_bytes(key.as_bytes()), value.parse()) {
+            self.0.insert(key, value);
+        }
+    }
+}
+
+struct Headers<'a>(&'a http::HeaderMap);
+
+impl Extractor for Headers<'_> {
+    fn get(&self, key: &str) -> Option<&str> {
+        self.0.get(key)?.to_str().ok()
+    }
+
+    fn keys(&self) -> Vec<&str> {
+        self.0.keys().map(http::HeaderName::as_str).collect()
+    }
 }

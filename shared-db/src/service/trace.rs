@@ -1,0 +1,103 @@
+//! The record of one call: its span, its line in the log, its place in the metrics. It is closed once, whatever happens.
+
+use super::{metrics, telemetry};
+use http::HeaderMap;
+use tokio::time::Instant;
+use tonic::Code;
+use tracing::{Span, field::Empty};
+
+/// What a method that does not exist is called, so that callers cannot make metrics grow.
+const OTHER: &str = "_OTHER";
+
+pub(crate) struct Record {
+    pub(crate) span: Span,
+    method: String,
+    /// Health and reflection: of no interest in the log.
+    quiet: bool,
+    begun: Instant,
+    closed: bool,
+}
+
+impl Record {
+    /// Opens the record of a call, in the trace that it came with. `method` is `None` when there is no such method.
+    pub(crate) fn open(method: Option<&str>, quiet: bool, headers: &HeaderMap) -> Self {
+        let method = method.unwrap_or(OTHER).to_owned();
+        let span = tracing::info_span!(
+            "call",
+            otel.name = method,
+            otel.kind = "server",
+            otel.status_code = Empty,
+            rpc.system.name = "grpc",
+            rpc.method = method,
+            rpc.response.status_code = Empty,
+            error.r#type = Empty,
+            freehold.organization = Empty,
+            freehold.user = Empty,
+        );
+        telemetry::continue_from_headers(&span, headers);
+        metrics::calls().begun();
+        Self { span, method, quiet, begun: Instant::now(), closed: false }
+    }
+
+    /// Closes it; only the first time counts.
+    pub(crate) fn close(&mut self, code: Code) {
+        if std::mem::replace(&mut self.closed, true) {
+            return;
+        }
+        let name = code_name(code);
+        let duration = self.begun.elapsed();
+        metrics::calls().ended(&self.method, name, duration);
+        self.span.record("rpc.response.status_code", name);
+        if is_fault(code) {
+            self.span.record("otel.status_code", "ERROR");
+            self.span.record("error.type", name);
+        }
+        let _entered = self.span.enter();
+        let trace_id = telemetry::trace_id().unwrap_or_default();
+        let ms = duration.as_secs_f64() * 1000.0;
+        if is_fault(code) {
+            tracing::warn!(code = name, ms, trace_id, "call");
+        } else if self.quiet {
+            tracing::debug!(code = name, ms, trace_id, "call");
+        } else {
+            tracing::info!(code = name, ms, trace_id, "call");
+        }
+    }
+}
+
+impl Drop for Record {
+    /// Dropped before its end: the caller went away.
+    fn drop(&mut self) {
+        self.close(Code::Cancelled);
+    }
+}
+
+/// Codes that count as the service's fault.
+fn is_fault(code: Code) -> bool {
+    matches!(
+        code,
+        Code::Unknown | Code::DeadlineExceeded | Code::Unimplemented | Code::Internal | Code::Unavailable | Code::DataLoss
+    )
+}
+
+fn code_name(code: Code) -> &'static str {
+    match code {
+        Code::Ok => "OK",
+        Code::Cancelled => "CANCELLED",
+        Code::Unknown => "UNKNOWN",
+        Code::InvalidArgument => "INVALID_ARGUMENT",
+        Code::DeadlineExceeded => "DEADLINE_EXCEEDED",
+        Code::NotFound => "NOT_FOUND",
+        Code::AlreadyExists => "ALREADY_EXISTS",
+        Code::PermissionDenied => "PERMISSION_DENIED",
+        Code::ResourceExhausted => "RESOURCE_EXHAUSTED",
+        Code::FailedPrecondition => "FAILED_PRECONDITION",
+        Code::Aborted => "ABORTED",
+        Code::OutOfRange => "OUT_OF_RANGE",
+        Code::Unimplemented => "UNIMPLEMENTED",
+        Code::Internal => "INTERNAL",
+        Code::Unavailable => "UNAVAILABLE",
+        Code::DataLoss => "DATA_LOSS",
+        Code::Unauthenticated => "UNAUTHENTICATED",
+    }
+}
