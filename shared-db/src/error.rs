@@ -3,6 +3,7 @@
 
 pub use common_api::errors::ErrorReason as Reason;
 
+use crate::service::telemetry;
 use std::{borrow::Cow, collections::HashMap, fmt, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -239,6 +240,9 @@ impl From<Error> for Status {
             || matches!(error, Error::RequestInProgress)
         {
             details.set_retry_info(Some(RETRY_DELAY));
+        }
+        if code == Code::Internal {
+            metadata.extend(telemetry::trace_id().map(|it| ("trace_id".to_owned(), it)));
         }
         details.set_error_info(reason_name(reason), DOMAIN, metadata);
         let message = match (&error, code) {

@@ -67,7 +67,8 @@ impl<A: Authenticate> Around<A> {
 
         let mut hold = Hold::default();
         let handled = panic::caught(self.handle(request, method, &mut hold));
-        let response = handled.instrument(record.span.clone()).await.unwrap_or_else(Status::into_http);
+        let response =
+            handled.instrument(record.span.clone()).await.unwrap_or_else(Status::into_http);
 
         let (mut parts, body) = response.into_parts();
         // An error that came without any message has its status in the headers, and is over.
@@ -85,7 +86,10 @@ impl<A: Authenticate> Around<A> {
     ) -> Result<Response<Body>, Status> {
         let shared = self.shared.clone();
         let Some(method) = method else {
-            let problem = format!("there is no method {}; list the methods by reflection", request.uri().path());
+            let problem = format!(
+                "there is no method {}; list the methods by reflection",
+                request.uri().path()
+            );
             return Err(status(Code::Unimplemented, Reason::MethodUnknown, problem));
         };
         if method.least_role.is_some() {

@@ -9,7 +9,8 @@ use tokio_util::sync::CancellationToken;
 /// Before work that failed is started again.
 const RESTART_DELAY: Duration = Duration::from_secs(1);
 
-pub(crate) type Task = Box<dyn Fn(CancellationToken) -> BoxFuture<'static, Result<()>> + Send + Sync>;
+pub(crate) type Task =
+    Box<dyn Fn(CancellationToken) -> BoxFuture<'static, Result<()>> + Send + Sync>;
 
 pub(crate) struct Background {
     stop: CancellationToken,
@@ -31,7 +32,9 @@ impl Background {
         self.stop.cancel();
         let ended = async { while self.tasks.join_next().await.is_some() {} };
         if tokio::time::timeout_at(until, ended).await.is_err() {
-            tracing::warn!("background work was still going on at the end of the grace; it is cut off");
+            tracing::warn!(
+                "background work was still going on at the end of the grace; it is cut off"
+            );
         }
     }
 }
@@ -43,7 +46,9 @@ async fn keep(name: &'static str, task: Task, stop: CancellationToken) {
         match run.await {
             Ok(Ok(())) if stop.is_cancelled() => return,
             Ok(Ok(())) => tracing::error!(name, "background work ended by itself"),
-            Ok(Err(error)) => tracing::error!(name, error = %format_args!("{error:#}"), "background work failed"),
+            Ok(Err(error)) => {
+                tracing::error!(name, error = %format_args!("{error:#}"), "background work failed");
+            }
             Err(error) => tracing::error!(name, %error, "background work panicked"),
         }
         tokio::select! {

@@ -122,13 +122,11 @@ impl Boot {
 
 /// Waits for the calls under way. A client that is silent or slow does not hold the stop up for longer than the grace.
 async fn finish(serving: AbortOnDropHandle<Result<()>>, until: Instant) -> Result<()> {
-    match tokio::time::timeout_at(until, serving).await {
-        Ok(ended) => ended?,
-        Err(_) => {
-            tracing::warn!("connections were still open at the end of the grace; they are cut");
-            Ok(())
-        }
+    if let Ok(ended) = tokio::time::timeout_at(until, serving).await {
+        return ended?;
     }
+    tracing::warn!("connections were still open at the end of the grace; they are cut");
+    Ok(())
 }
 
 fn spawn<F>(future: F) -> AbortOnDropHandle<F::Output>

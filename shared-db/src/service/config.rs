@@ -5,7 +5,7 @@ use clap::{Args, ValueEnum};
 use std::{net::SocketAddr, path::PathBuf, time::Duration};
 
 secret_arg! {
-    /// URL of the database, with the service's own role (web_app or agent_runtime).
+    /// URL of the database, with the service's own role (`web_app` or `agent_runtime`).
     pub DatabaseUrl = "database-url", "FREEHOLD_DATABASE_URL"
 }
 
@@ -76,7 +76,7 @@ pub struct Limits {
     /// Bytes of one message, in and out
     #[arg(long, env = "FREEHOLD_MESSAGE_BYTES_MAX", default_value_t = 4 * 1024 * 1024)]
     pub message_bytes_max: usize,
-    /// Calls under way at once; those beyond are RESOURCE_EXHAUSTED
+    /// Calls under way at once; those beyond are `RESOURCE_EXHAUSTED`
     #[arg(long, env = "FREEHOLD_CALLS_MAX", default_value_t = 1024, value_parser = clap::value_parser!(u32).range(1..))]
     pub calls_max: u32,
     /// Streams under way at once, counted apart from the other calls
@@ -105,7 +105,7 @@ pub struct LifeConfig {
     /// How often the database is asked whether the boundary holds; a failed probe repeats sooner
     #[arg(long, env = "FREEHOLD_PROBE_INTERVAL", default_value = "30s", value_parser = duration)]
     pub probe_interval: Duration,
-    /// From NOT_SERVING to refusing connections, so that load balancers notice
+    /// From `NOT_SERVING` to refusing connections, so that load balancers notice
     #[arg(long, env = "FREEHOLD_DRAIN_DELAY", default_value = "0s", value_parser = duration)]
     pub drain_delay: Duration,
     /// How long calls under way may take to finish after that
@@ -122,7 +122,7 @@ pub struct TelemetryConfig {
     /// What is logged: a level, or directives such as `info,shared_db=debug`
     #[arg(long, env = "FREEHOLD_LOG_LEVEL", default_value = "info")]
     pub log_level: String,
-    /// OTLP/gRPC endpoint for traces and metrics, such as http://127.0.0.1:4317; nothing is sent when absent
+    /// OTLP/gRPC endpoint for traces and metrics, such as `http://127.0.0.1:4317`; nothing is sent when absent
     #[arg(long, env = "FREEHOLD_OTLP_ENDPOINT")]
     pub otlp_endpoint: Option<String>,
     /// Share of new traces that is recorded, 0 to 1; a caller's decision is followed

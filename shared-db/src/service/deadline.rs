@@ -65,7 +65,7 @@ pub(crate) fn of(headers: &HeaderMap, method: &Method, limits: &Limits) -> Resul
         (asked, false) => asked.unwrap_or(limits.deadline_default).min(limits.deadline_max),
     };
     // Too far off to count in means none.
-    Ok(Instant::now().checked_add(timeout - (timeout / 10).min(MARGIN_MAX)))
+    Ok(Instant::now().checked_add(timeout.saturating_sub((timeout / 10).min(MARGIN_MAX))))
 }
 
 /// Reads a `grpc-timeout`.

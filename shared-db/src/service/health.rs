@@ -68,13 +68,17 @@ impl Health {
         let problem = match *self.state.borrow() {
             // While it stops, what still comes in on open connections is answered.
             State::Serving | State::DatabaseAway | State::Stopping => return Ok(()),
-            State::Starting => "the service is not ready: the boundary of its database was not probed yet",
-            State::Unsound => "the service is not serving: the boundary of its database does not hold; its log says where",
+            State::Starting => {
+                "the service is not ready: the boundary of its database was not probed yet"
+            }
+            State::Unsound => {
+                "the service is not serving: the boundary of its database does not hold; its log says where"
+            }
         };
         Err(Error::Unavailable { reason: Reason::NotServing, problem: problem.into() })
     }
 
-    /// From now on NOT_SERVING, whatever a probe says.
+    /// From now on `NOT_SERVING`, whatever a probe says.
     pub(crate) async fn stopping(&self) {
         self.enter(State::Stopping).await;
     }
@@ -95,7 +99,8 @@ impl Health {
             };
             let next = self.judge(probed.map(|it| it.iter().map(ToString::to_string).collect()));
             self.enter(next).await;
-            let pause = if next == State::Serving { interval } else { RETRY_INTERVAL.min(interval) };
+            let pause =
+                if next == State::Serving { interval } else { RETRY_INTERVAL.min(interval) };
             tokio::select! {
                 () = tokio::time::sleep(pause) => {}
                 () = stop.cancelled() => return,
@@ -122,7 +127,10 @@ impl Health {
             }
             Err(error) => {
                 if !matches!(before, State::DatabaseAway) {
-                    tracing::warn!(error = &error as &dyn std::error::Error, "the boundary could not be probed");
+                    tracing::warn!(
+                        error = &error as &dyn std::error::Error,
+                        "the boundary could not be probed"
+                    );
                 }
                 match before {
                     State::Serving | State::DatabaseAway => State::DatabaseAway,

@@ -10,7 +10,9 @@ use std::{
 use tonic::Status;
 
 /// Runs a call's future; what it was in the middle of is dropped with it, so nothing half done is seen again.
-pub(crate) async fn caught<T>(future: impl Future<Output = Result<T, Status>>) -> Result<T, Status> {
+pub(crate) async fn caught<T>(
+    future: impl Future<Output = Result<T, Status>>,
+) -> Result<T, Status> {
     AssertUnwindSafe(future).catch_unwind().await.unwrap_or_else(|payload| Err(defect(&*payload)))
 }
 

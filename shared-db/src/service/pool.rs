@@ -1,4 +1,4 @@
-//! Opens the pool of a service. It connects lazily: a service starts, and stays NOT_SERVING, while the database is away.
+//! Opens the pool of a service. It connects lazily: a service starts, and stays `NOT_SERVING`, while the database is away.
 
 use super::config::DatabaseConfig;
 use crate::scope::{Db, Service};

@@ -9,6 +9,8 @@
 
 mod check;
 mod compile;
+mod number;
+mod options;
 mod resource;
 mod value;
 

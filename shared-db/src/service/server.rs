@@ -49,7 +49,10 @@ pub(crate) async fn health(listener: TcpListener, health: HealthServer<HealthSer
 }
 
 /// Adds reflection, in both of its versions, since clients of either are about.
-pub(crate) fn with_reflection(mut routes: RoutesBuilder, descriptor: &'static [u8]) -> Result<RoutesBuilder> {
+pub(crate) fn with_reflection(
+    mut routes: RoutesBuilder,
+    descriptor: &'static [u8],
+) -> Result<RoutesBuilder> {
     let reflection = || {
         tonic_reflection::server::Builder::configure()
             .register_encoded_file_descriptor_set(descriptor)

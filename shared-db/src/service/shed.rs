@@ -28,7 +28,9 @@ impl Shed {
         };
         places.clone().try_acquire_owned().map_err(|_| Error::Exhausted {
             reason: Reason::Overloaded,
-            problem: format!("{max} {what} are under way here, which is the limit; repeat in a moment"),
+            problem: format!(
+                "{max} {what} are under way here, which is the limit; repeat in a moment"
+            ),
         })
     }
 }

@@ -17,7 +17,9 @@ const THREADS_TIMEOUT: Duration = Duration::from_secs(1);
 ///     })
 /// }
 /// ```
-pub fn main<F: Future<Output = anyhow::Result<()>>>(serve: impl FnOnce(CancellationToken) -> F) -> ExitCode {
+pub fn main<F: Future<Output = anyhow::Result<()>>>(
+    serve: impl FnOnce(CancellationToken) -> F,
+) -> ExitCode {
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return failed(&error.into()),

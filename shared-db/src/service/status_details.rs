@@ -50,7 +50,9 @@ fn explain(code: Code, message: &str) -> Status {
             "there is no such method; list the methods by reflection",
         ),
         Code::Unimplemented => status(code, Reason::MethodUnknown, message),
-        Code::OutOfRange | Code::ResourceExhausted => status(code, Reason::MessageTooLarge, message),
+        Code::OutOfRange | Code::ResourceExhausted => {
+            status(code, Reason::MessageTooLarge, message)
+        }
         // The caller's bytes are the caller's fault, whatever tonic calls it.
         Code::Internal | Code::Unknown if malformed => {
             status(Code::InvalidArgument, Reason::MalformedMessage, message)

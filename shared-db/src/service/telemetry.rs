@@ -53,7 +53,8 @@ pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
     global::set_tracer_provider(tracers);
     global::set_meter_provider(meters);
 
-    let spans = tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+    let spans =
+        tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
     let subscriber = Registry::default().with(logs(config)?).with(spans.with_filter(quiet()));
     // A subscriber that is already there, such as a test's, stays.
     drop(subscriber.try_init());
@@ -76,7 +77,9 @@ where
     let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
     Ok(match config.log_format {
         LogFormat::Human => layer.with_target(false).with_filter(filter).boxed(),
-        LogFormat::Json => layer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed(),
+        LogFormat::Json => {
+            layer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed()
+        }
     })
 }
 
@@ -123,7 +126,8 @@ pub async fn flush() {
 
 /// Puts the current trace into the metadata of a call downstream.
 pub fn inject(metadata: &mut MetadataMap) {
-    TraceContextPropagator::new().inject_context(&Span::current().context(), &mut Metadata(metadata));
+    TraceContextPropagator::new()
+        .inject_context(&Span::current().context(), &mut Metadata(metadata));
 }
 
 /// The current trace as W3C `traceparent`, to be stored with work that goes on later.

@@ -46,9 +46,8 @@ pub(crate) fn peer_names(extensions: &Extensions) -> Vec<String> {
 fn uri_names(certificate: &[u8]) -> Vec<String> {
     let Ok((_, certificate)) = parse_x509_certificate(certificate) else { return Vec::new() };
     let Ok(Some(names)) = certificate.subject_alternative_name() else { return Vec::new() };
-    let uri = |it: &GeneralName<'_>| match it {
-        GeneralName::URI(uri) => Some((*uri).to_owned()),
-        _ => None,
+    let uri = |it: &GeneralName<'_>| {
+        if let GeneralName::URI(uri) = it { Some((*uri).to_owned()) } else { None }
     };
     names.value.general_names.iter().filter_map(uri).collect()
 }

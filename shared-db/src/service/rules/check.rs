@@ -97,9 +97,9 @@ impl<'a> Walk<'a> {
                         self.at(&key_step(key), |walk| walk.element(each, item));
                     }
                 }
-                single => {
-                    if let Some(problem) = single.problem(value) {
-                        self.report(problem);
+                Check::Single(it) => {
+                    if !it.keeps(value) {
+                        self.report(it.to_string());
                     }
                 }
             }

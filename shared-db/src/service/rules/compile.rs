@@ -1,17 +1,11 @@
-//! From the options of a field to checks that are cheap to run.
+//! Compiles the rules of all messages of a pool, and drops what leads to none.
 
-use super::value::{Check, Element, Number, Range};
-use anyhow::{Context, Result, bail, ensure};
+use super::{options, value::Element};
+use anyhow::{Context, Result, ensure};
 use prost_reflect::{
-    DescriptorPool, DynamicMessage, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
-    Value,
+    DescriptorPool, ExtensionDescriptor, FieldDescriptor, Kind, MessageDescriptor,
 };
-use regex::Regex;
 use std::collections::{HashMap, HashSet};
-
-/// `buf.validate.Ignore`
-const IGNORE_IF_ZERO_VALUE: i32 = 1;
-const IGNORE_ALWAYS: i32 = 3;
 
 /// The fields of a message that have something to check.
 pub(super) struct MessageRules {
@@ -53,7 +47,7 @@ pub(super) fn messages(pool: &DescriptorPool) -> Result<HashMap<String, MessageR
             .fields()
             .map(|it| {
                 let place = it.full_name().to_owned();
-                field(it, extension.as_ref()).with_context(|| format!("in the rules of {place}"))
+                field(&it, extension.as_ref()).with_context(|| format!("in the rules of {place}"))
             })
             .collect::<Result<_>>()?;
         all.insert(name, MessageRules { fields });
@@ -106,14 +100,14 @@ fn refuse_other_options(pool: &DescriptorPool, message: &MessageDescriptor) -> R
     Ok(())
 }
 
-fn field(field: FieldDescriptor, extension: Option<&ExtensionDescriptor>) -> Result<FieldRules> {
+fn field(field: &FieldDescriptor, extension: Option<&ExtensionDescriptor>) -> Result<FieldRules> {
     let mut rules = FieldRules {
         number: field.number(),
         name: field.name().to_owned(),
         presence: field.supports_presence(),
         required: false,
         element: Element::default(),
-        nested: nested(&field),
+        nested: nested(field),
     };
     let options = field.options();
     let Some(extension) = extension.filter(|it| options.has_extension(it)) else {
@@ -121,8 +115,8 @@ fn field(field: FieldDescriptor, extension: Option<&ExtensionDescriptor>) -> Res
     };
     let options = options.get_extension(extension);
     let options = options.as_message().context("the option is not a message")?;
-    rules.required = flag(options, "required");
-    rules.element = element(options, &field.kind())?;
+    rules.required = options::required(options);
+    rules.element = options::element(options, &field.kind())?;
     if rules.element.ignored {
         rules.required = false;
         rules.nested = None;
@@ -138,143 +132,4 @@ fn nested(field: &FieldDescriptor) -> Option<String> {
         message = value;
     }
     is_ours(&message).then(|| message.full_name().to_owned())
-}
-
-/// Reads a `buf.validate.FieldRules`.
-fn element(options: &DynamicMessage, kind: &Kind) -> Result<Element> {
-    known(options)?;
-    let mut element = Element::default();
-    for (option, value) in options.fields() {
-        match (option.name(), value) {
-            ("required", _) => {}
-            ("ignore", Value::EnumNumber(0)) => {}
-            ("ignore", Value::EnumNumber(IGNORE_IF_ZERO_VALUE)) => element.ignore_zero = true,
-            ("ignore", Value::EnumNumber(IGNORE_ALWAYS)) => element.ignored = true,
-            ("enum", Value::Message(it)) => checks(it, kind, &mut element.checks)?,
-            (
-                "string" | "bytes" | "repeated" | "map" | "bool" | "duration" | "timestamp",
-                Value::Message(it),
-            ) => {
-                checks(it, kind, &mut element.checks)?;
-            }
-            (
-                "int32" | "int64" | "uint32" | "uint64" | "sint32" | "sint64" | "fixed32"
-                | "fixed64" | "sfixed32" | "sfixed64" | "float" | "double",
-                Value::Message(it),
-            ) => checks(it, kind, &mut element.checks)?,
-            (other, _) => bail!("`{other}` is not known"),
-        }
-    }
-    if element.ignored {
-        element.checks.clear();
-    }
-    Ok(element)
-}
-
-/// Reads the rules of one type: `StringRules`, `Int32Rules` and so on, which share the names of what they have in common.
-fn checks(rules: &DynamicMessage, kind: &Kind, checks: &mut Vec<Check>) -> Result<()> {
-    known(rules)?;
-    let mut range = Range::default();
-    for (option, value) in rules.fields() {
-        let bound = || Number::of(value).context("the bound is not a number");
-        let check = match option.name() {
-            "gt" => {
-                range.low = Some((bound()?, false));
-                continue;
-            }
-            "gte" => {
-                range.low = Some((bound()?, true));
-                continue;
-            }
-            "lt" => {
-                range.high = Some((bound()?, false));
-                continue;
-            }
-            "lte" => {
-                range.high = Some((bound()?, true));
-                continue;
-            }
-            "finite" if value.as_bool() == Some(true) => Check::Finite,
-            "const" => Check::OneOf(vec![value.clone()]),
-            "in" => Check::OneOf(list(value)?),
-            "not_in" => Check::NoneOf(list(value)?),
-            "defined_only" if value.as_bool() == Some(true) => match kind {
-                Kind::Enum(it) => Check::Defined(it.clone()),
-                _ => bail!("`defined_only` is for enums"),
-            },
-            "uuid" if value.as_bool() == Some(true) => Check::Uuid,
-            "email" if value.as_bool() == Some(true) => Check::Email,
-            "len" if matches!(kind, Kind::Bytes) => {
-                Check::Bytes { min: size(value)?, max: size(value)? }
-            }
-            "min_len" if matches!(kind, Kind::Bytes) => {
-                Check::Bytes { min: size(value)?, max: u64::MAX }
-            }
-            "max_len" if matches!(kind, Kind::Bytes) => Check::Bytes { min: 0, max: size(value)? },
-            "len" => Check::Length { min: size(value)?, max: size(value)? },
-            "min_len" => Check::Length { min: size(value)?, max: u64::MAX },
-            "max_len" => Check::Length { min: 0, max: size(value)? },
-            "min_bytes" => Check::Bytes { min: size(value)?, max: u64::MAX },
-            "max_bytes" => Check::Bytes { min: 0, max: size(value)? },
-            "pattern" => Check::Pattern(Regex::new(text(value)?)?),
-            "prefix" => Check::Prefix(text(value)?.to_owned()),
-            "suffix" => Check::Suffix(text(value)?.to_owned()),
-            "min_items" => Check::Items { min: size(value)?, max: u64::MAX },
-            "max_items" => Check::Items { min: 0, max: size(value)? },
-            "unique" if value.as_bool() == Some(true) => Check::Unique,
-            "items" => Check::Each(inner(value, kind)?),
-            "min_pairs" => Check::Items { min: size(value)?, max: u64::MAX },
-            "max_pairs" => Check::Items { min: 0, max: size(value)? },
-            "keys" => Check::Keys(inner(value, &entry(kind)?.map_entry_key_field().kind())?),
-            "values" => Check::Values(inner(value, &entry(kind)?.map_entry_value_field().kind())?),
-            "example" => continue,
-            other => bail!("`{other}` is not known"),
-        };
-        checks.push(check);
-    }
-    if range != Range::default() {
-        ensure!(!range.is_empty(), "no value lies between the bounds");
-        checks.push(Check::Range(range));
-    }
-    Ok(())
-}
-
-/// Fails on what this build's copy of the option's definition has no name for.
-fn known(options: &DynamicMessage) -> Result<()> {
-    ensure!(
-        options.unknown_fields().next().is_none(),
-        "a rule is newer than the copy of validate.proto"
-    );
-    match options.extensions().next() {
-        Some((it, _)) => bail!("`{}` is not known", it.full_name()),
-        None => Ok(()),
-    }
-}
-
-fn inner(value: &Value, kind: &Kind) -> Result<Element> {
-    let element = element(value.as_message().context("the rule is not a message")?, kind)?;
-    Ok(element)
-}
-
-fn entry(kind: &Kind) -> Result<MessageDescriptor> {
-    match kind {
-        Kind::Message(it) if it.is_map_entry() => Ok(it.clone()),
-        _ => bail!("the field is not a map"),
-    }
-}
-
-fn flag(options: &DynamicMessage, name: &str) -> bool {
-    options.get_field_by_name(name).and_then(|it| it.as_bool()).unwrap_or_default()
-}
-
-fn list(value: &Value) -> Result<Vec<Value>> {
-    Ok(value.as_list().context("the rule is not a list")?.to_vec())
-}
-
-fn size(value: &Value) -> Result<u64> {
-    value.as_u64().context("the size is not a number")
-}
-
-fn text(value: &Value) -> Result<&str> {
-    value.as_str().context("the rule is not a string")
 }

@@ -1,8 +1,9 @@
 //! Checks on one value, and the words in which a broken one is reported. The value itself is never repeated: it may be a secret.
 
-use prost_reflect::{DynamicMessage, EnumDescriptor, ReflectMessage, Value};
+use super::number::{Number, Range, same};
+use prost_reflect::{EnumDescriptor, Value};
 use regex::Regex;
-use std::{cmp::Ordering, fmt, sync::LazyLock};
+use std::{collections::HashMap, fmt, sync::LazyLock};
 
 /// What is asked of a value: of a field, an item of a list, a key or a value of a map.
 #[derive(Default)]
@@ -14,6 +15,17 @@ pub(super) struct Element {
 }
 
 pub(super) enum Check {
+    Single(Single),
+    /// Of each item of a list.
+    Each(Element),
+    /// Of each key of a map.
+    Keys(Element),
+    /// Of each value of a map.
+    Values(Element),
+}
+
+/// What one value keeps or breaks.
+pub(super) enum Single {
     OneOf(Vec<Value>),
     NoneOf(Vec<Value>),
     Range(Range),
@@ -39,27 +51,6 @@ pub(super) enum Check {
         max: u64,
     },
     Unique,
-    Each(Element),
-    Keys(Element),
-    Values(Element),
-}
-
-/// Something with an order: whole numbers, durations and times (in nanoseconds), floating point.
-#[derive(Clone, Copy, Debug, PartialEq)]
-pub(super) enum Number {
-    Whole(i128),
-    Float(f64),
-    /// Nanoseconds.
-    Duration(i128),
-    /// Nanoseconds since 1970.
-    Time(i128),
-}
-
-#[derive(Debug, Default, PartialEq)]
-pub(super) struct Range {
-    /// Bound, and whether it is allowed itself.
-    pub(super) low: Option<(Number, bool)>,
-    pub(super) high: Option<(Number, bool)>,
 }
 
 /// The HTML standard's address, which is what `buf.validate` asks for.
@@ -69,32 +60,30 @@ static EMAIL: LazyLock<Regex> = LazyLock::new(|| {
     Regex::new(&pattern).expect("the pattern is constant")
 });
 
-impl Check {
-    /// What is wrong with a single value. Lists and maps are walked by their caller.
-    pub(super) fn problem(&self, value: &Value) -> Option<String> {
+impl Single {
+    pub(super) fn keeps(&self, value: &Value) -> bool {
         let text = value.as_str().unwrap_or_default();
-        let broken = match self {
-            Self::OneOf(allowed) => !allowed.iter().any(|it| same(it, value)),
-            Self::NoneOf(refused) => refused.iter().any(|it| same(it, value)),
-            Self::Range(range) => !range.contains(value),
-            Self::Finite => !matches!(Number::of(value), Some(Number::Float(it)) if it.is_finite()),
-            Self::Defined(it) => value.as_enum_number().and_then(|n| it.get_value(n)).is_none(),
-            Self::Uuid => text.len() != 36 || uuid::Uuid::try_parse(text).is_err(),
-            Self::Email => !EMAIL.is_match(text),
-            Self::Length { min, max } => !(*min..=*max).contains(&(text.chars().count() as u64)),
-            Self::Bytes { min, max } => !(*min..=*max).contains(&bytes(value)),
-            Self::Pattern(pattern) => !pattern.is_match(text),
-            Self::Prefix(prefix) => !text.starts_with(prefix),
-            Self::Suffix(suffix) => !text.ends_with(suffix),
-            Self::Items { min, max } => !(*min..=*max).contains(&items(value)),
-            Self::Unique => has_duplicate(value.as_list().unwrap_or_default()),
-            Self::Each(_) | Self::Keys(_) | Self::Values(_) => false,
-        };
-        broken.then(|| self.to_string())
+        match self {
+            Self::OneOf(allowed) => allowed.iter().any(|it| same(it, value)),
+            Self::NoneOf(refused) => !refused.iter().any(|it| same(it, value)),
+            Self::Range(range) => range.contains(value),
+            Self::Finite => matches!(Number::of(value), Some(Number::Float(it)) if it.is_finite()),
+            Self::Defined(it) => value.as_enum_number().is_some_and(|n| it.get_value(n).is_some()),
+            // Of the forms that parse, only the hyphenated one.
+            Self::Uuid => text.len() == 36 && uuid::Uuid::try_parse(text).is_ok(),
+            Self::Email => EMAIL.is_match(text),
+            Self::Length { min, max } => (*min..=*max).contains(&(text.chars().count() as u64)),
+            Self::Bytes { min, max } => (*min..=*max).contains(&bytes(value)),
+            Self::Pattern(pattern) => pattern.is_match(text),
+            Self::Prefix(prefix) => text.starts_with(prefix),
+            Self::Suffix(suffix) => text.ends_with(suffix),
+            Self::Items { min, max } => (*min..=*max).contains(&items(value)),
+            Self::Unique => !has_duplicate(value.as_list().unwrap_or_default()),
+        }
     }
 }
 
-impl fmt::Display for Check {
+impl fmt::Display for Single {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::OneOf(it) => write!(f, "must be one of {}", Listed(it)),
@@ -104,25 +93,24 @@ impl fmt::Display for Check {
             Self::Defined(it) => write!(f, "must be a value of {}", it.full_name()),
             Self::Uuid => f.write_str("must be a UUID"),
             Self::Email => f.write_str("must be an email address"),
-            Self::Length { min, max } => Sized_ { min, max, unit: "characters" }.fmt(f),
-            Self::Bytes { min, max } => Sized_ { min, max, unit: "bytes" }.fmt(f),
-            Self::Items { min, max } => Sized_ { min, max, unit: "items" }.fmt(f),
+            Self::Length { min, max } => Size { min, max, unit: "characters" }.fmt(f),
+            Self::Bytes { min, max } => Size { min, max, unit: "bytes" }.fmt(f),
+            Self::Items { min, max } => Size { min, max, unit: "items" }.fmt(f),
             Self::Pattern(it) => write!(f, "must match {it}"),
             Self::Prefix(it) => write!(f, "must begin with `{it}`"),
             Self::Suffix(it) => write!(f, "must end with `{it}`"),
             Self::Unique => f.write_str("must not contain anything twice"),
-            Self::Each(_) | Self::Keys(_) | Self::Values(_) => Ok(()),
         }
     }
 }
 
-struct Sized_<'a> {
+struct Size<'a> {
     min: &'a u64,
     max: &'a u64,
     unit: &'static str,
 }
 
-impl fmt::Display for Sized_<'_> {
+impl fmt::Display for Size<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { min, max, unit } = self;
         match (**min, **max) {
@@ -151,108 +139,12 @@ impl fmt::Display for Listed<'_> {
     }
 }
 
-impl Number {
-    pub(super) fn of(value: &Value) -> Option<Self> {
-        Some(match value {
-            Value::I32(it) | Value::EnumNumber(it) => Self::Whole(i128::from(*it)),
-            Value::I64(it) => Self::Whole(i128::from(*it)),
-            Value::U32(it) => Self::Whole(i128::from(*it)),
-            Value::U64(it) => Self::Whole(i128::from(*it)),
-            Value::F32(it) => Self::Float(f64::from(*it)),
-            Value::F64(it) => Self::Float(*it),
-            Value::Message(it) => return Self::of_message(it),
-            Value::Bool(_)
-            | Value::String(_)
-            | Value::Bytes(_)
-            | Value::List(_)
-            | Value::Map(_) => return None,
-        })
-    }
-
-    fn of_message(message: &DynamicMessage) -> Option<Self> {
-        let seconds = message.get_field_by_name("seconds")?.as_i64()?;
-        let nanos = message.get_field_by_name("nanos")?.as_i32()?;
-        let total = i128::from(seconds) * 1_000_000_000 + i128::from(nanos);
-        match message.descriptor().full_name() {
-            "google.protobuf.Duration" => Some(Self::Duration(total)),
-            "google.protobuf.Timestamp" => Some(Self::Time(total)),
-            _ => None,
-        }
-    }
-}
-
-impl PartialOrd for Number {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        match (self, other) {
-            (Self::Whole(a), Self::Whole(b))
-            | (Self::Duration(a), Self::Duration(b))
-            | (Self::Time(a), Self::Time(b)) => Some(a.cmp(b)),
-            (Self::Float(a), Self::Float(b)) => a.partial_cmp(b),
-            _ => None,
-        }
-    }
-}
-
-impl fmt::Display for Number {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        const SECOND: i128 = 1_000_000_000;
-        match self {
-            Self::Whole(it) => it.fmt(f),
-            Self::Float(it) => it.fmt(f),
-            Self::Duration(it) if it % SECOND == 0 => write!(f, "{} s", it / SECOND),
-            Self::Duration(it) if it % 1_000_000 == 0 => write!(f, "{} ms", it / 1_000_000),
-            Self::Duration(it) => write!(f, "{it} ns"),
-            Self::Time(it) => write!(f, "{} s after 1970", it / SECOND),
-        }
-    }
-}
-
-impl Range {
-    /// NaN lies nowhere.
-    fn contains(&self, value: &Value) -> bool {
-        let Some(number) = Number::of(value) else { return false };
-        let above = self.low.is_none_or(|(low, itself)| low < number || (itself && low == number));
-        let below =
-            self.high.is_none_or(|(high, itself)| number < high || (itself && number == high));
-        above && below
-    }
-
-    pub(super) fn is_empty(&self) -> bool {
-        match (self.low, self.high) {
-            (Some((low, with_low)), Some((high, with_high))) => {
-                high < low || (high == low && !(with_low && with_high))
-            }
-            _ => false,
-        }
-    }
-}
-
-impl fmt::Display for Range {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let low = self
-            .low
-            .map(|(it, itself)| format!("{} {it}", if itself { "at least" } else { "more than" }));
-        let high = self
-            .high
-            .map(|(it, itself)| format!("{} {it}", if itself { "at most" } else { "less than" }));
-        let parts: Vec<String> = [low, high].into_iter().flatten().collect();
-        f.write_str(&parts.join(" and "))
-    }
-}
-
-fn same(a: &Value, b: &Value) -> bool {
-    match (Number::of(a), Number::of(b)) {
-        (Some(a), Some(b)) => a == b,
-        _ => a == b,
-    }
-}
-
 fn bytes(value: &Value) -> u64 {
-    value.as_bytes().map_or_else(|| value.as_str().map_or(0, str::len), |it| it.len()) as u64
+    value.as_bytes().map_or_else(|| value.as_str().map_or(0, str::len), bytes::Bytes::len) as u64
 }
 
 fn items(value: &Value) -> u64 {
-    value.as_list().map_or_else(|| value.as_map().map_or(0, |it| it.len()), <[Value]>::len) as u64
+    value.as_list().map_or_else(|| value.as_map().map_or(0, HashMap::len), <[Value]>::len) as u64
 }
 
 fn has_duplicate(items: &[Value]) -> bool {
