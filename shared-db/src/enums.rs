@@ -74,6 +74,12 @@ wire_enums! {
 }
 
 impl ExecutionState {
+    /// As it stands on the wire, without prefix: `SUCCEEDED`.
+    pub fn name(self) -> &'static str {
+        let name = pb::ExecutionState::from(self).as_str_name();
+        name.strip_prefix("EXECUTION_STATE_").unwrap_or(name)
+    }
+
     /// Nothing leads out of these.
     pub fn is_final(self) -> bool {
         matches!(self, Self::Succeeded | Self::Failed | Self::Cancelled)

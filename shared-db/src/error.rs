@@ -51,6 +51,10 @@ pub enum Error {
     RoleTooLow { method: String, needed: &'static str },
     #[error("{problem}")]
     Exhausted { reason: Reason, problem: String },
+    #[error("the execution is {state}, which does not allow this")]
+    ExecutionState { id: String, state: &'static str },
+    #[error("the reader is too slow; watch again from seq {}", .last_seq + 1)]
+    WatchTooSlow { last_seq: i64 },
     #[error("the deadline passed before the answer was ready")]
     DeadlineExceeded,
     #[error("{problem}")]
@@ -124,6 +128,8 @@ impl Error {
             Self::Denied { reason, .. } => (Code::PermissionDenied, *reason),
             Self::RoleTooLow { .. } => (Code::PermissionDenied, Reason::RoleTooLow),
             Self::Exhausted { reason, .. } => (Code::ResourceExhausted, *reason),
+            Self::ExecutionState { .. } => (Code::FailedPrecondition, Reason::ExecutionState),
+            Self::WatchTooSlow { .. } => (Code::ResourceExhausted, Reason::WatchTooSlow),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             Self::Unavailable { reason, .. } => (Code::Unavailable, *reason),
             Self::Database(source) => database_kind(source),
@@ -152,6 +158,8 @@ fn database_kind(source: &sqlx::Error) -> (Code, Reason) {
     let defect = (Code::Internal, Reason::Internal);
     if let sqlx::Error::Database(it) = source {
         return match it.code().as_deref() {
+            // A NUL character in text or JSON, the one thing that PostgreSQL can not keep of them.
+            Some("22021" | "22P05") => (Code::InvalidArgument, Reason::InvalidField),
             Some("57014") => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             // Serialization and deadlock; then the classes connection, insufficient resources, operator intervention.
             Some("40001" | "40P01") => unavailable,
@@ -224,6 +232,19 @@ impl From<Error> for Status {
             Error::Exhausted { problem, .. } => {
                 details.add_quota_failure_violation(reason_name(reason), problem);
             }
+            Error::ExecutionState { id, state } => {
+                metadata.insert("state".to_owned(), (*state).to_owned());
+                let subject = format!("execution/{id}");
+                details.add_precondition_failure_violation(
+                    reason_name(reason),
+                    subject,
+                    error.to_string(),
+                );
+            }
+            Error::WatchTooSlow { last_seq } => {
+                metadata.insert("last_seq".to_owned(), last_seq.to_string());
+            }
+            Error::Database(_) if code == Code::InvalidArgument => {}
             Error::Database(source) => {
                 tracing::error!(error = source as &dyn std::error::Error, "the database failed");
             }
@@ -248,6 +269,9 @@ impl From<Error> for Status {
         let message = match (&error, code) {
             (Error::Database(_), Code::Unavailable) => {
                 "the database does not answer; repeat in a moment".to_owned()
+            }
+            (Error::Database(_), Code::InvalidArgument) => {
+                "a string holds a NUL character, which can not be kept".to_owned()
             }
             (Error::Database(_), Code::DeadlineExceeded) => Error::DeadlineExceeded.to_string(),
             _ => error.to_string(),

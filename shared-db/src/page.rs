@@ -3,12 +3,17 @@
 use crate::error::{Error, Reason, Result};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use chrono::{DateTime, Utc};
+use futures_util::{Stream, TryStreamExt};
 use hmac::{Hmac, Mac};
+use prost::Message;
 use sha2::Sha256;
 use uuid::Uuid;
 
 pub const PAGE_SIZE_DEFAULT: u16 = 50;
 pub const PAGE_SIZE_MAX: u16 = 1000;
+
+/// Bytes of the messages on a page whose messages may be large: it fits into what a client takes by default.
+pub const PAGE_BYTES_MAX: usize = 3 << 20;
 
 /// The position after the last row of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -59,11 +64,30 @@ impl<T: Paged> Page<T> {
         let next = if more { items.last().map(Paged::cursor) } else { None };
         Page { items, next }
     }
+}
 
-    /// The page with each row as what callers see of it.
-    pub fn try_map<U>(self, item: impl FnMut(T) -> Result<U>) -> Result<Page<U>> {
-        let items = self.items.into_iter().map(item).collect::<Result<_>>()?;
-        Ok(Page { items, next: self.next })
+impl<M: Message> Page<M> {
+    /// A page of messages, made from rows as they come. It ends early rather than grow past [`PAGE_BYTES_MAX`], and no more rows
+    /// than that are held; one message is always on it.
+    pub async fn collect<R: Paged>(
+        rows: impl Stream<Item = sqlx::Result<R>>,
+        request: &PageRequest,
+        message: impl Fn(R) -> Result<M>,
+    ) -> Result<Self> {
+        let mut rows = std::pin::pin!(rows);
+        let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
+        while let Some(row) = rows.try_next().await? {
+            let cursor = row.cursor();
+            let item = message(row)?;
+            bytes += item.encoded_len();
+            let full = items.len() == usize::from(request.size) || bytes > PAGE_BYTES_MAX;
+            if full && !items.is_empty() {
+                return Ok(Self { items, next: last });
+            }
+            items.push(item);
+            last = Some(cursor);
+        }
+        Ok(Self { items, next: None })
     }
 }
 

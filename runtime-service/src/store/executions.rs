@@ -348,6 +348,5 @@ async fn ended(conn: &mut PgConnection, org: OrganizationId, id: ExecutionId) ->
     if row.state == ExecutionState::Cancelled {
         return Ok(());
     }
-    let problem = "the execution has ended, so there is nothing to stop";
-    Err(Error::precondition(Reason::ExecutionState, format!("execution/{id}"), problem))
+    Err(Error::ExecutionState { id: id.to_string(), state: row.state.name() })
 }

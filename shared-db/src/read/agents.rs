@@ -162,9 +162,8 @@ pub async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
-    .await?;
-    Page::from_rows(rows, page).try_map(TryInto::try_into)
+    .fetch(conn);
+    Page::collect(rows, page, TryInto::try_into).await
 }
 
 /// The organizations that an agent of `org` is shared with, newest first. The rows belong to those organizations: for a

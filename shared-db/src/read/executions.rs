@@ -135,9 +135,8 @@ pub async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
-    .await?;
-    Page::from_rows(rows, page).try_map(|row| Ok(row.into()))
+    .fetch(conn);
+    Page::collect(rows, page, |row| Ok(row.into())).await
 }
 
 /// How far an execution has come.

@@ -40,9 +40,8 @@ pub async fn list(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
-    .await?;
-    Page::from_rows(rows, page).try_map(|row| Ok(row.into()))
+    .fetch(conn);
+    Page::collect(rows, page, |row| Ok(row.into())).await
 }
 
 /// The attempts to perform actions that an execution made, oldest first.
@@ -68,9 +67,8 @@ pub async fn action_executions(
         page.after_id(),
         page.limit(),
     )
-    .fetch_all(conn)
-    .await?;
-    Page::from_rows(rows, page).try_map(|row| Ok(row.into()))
+    .fetch(conn);
+    Page::collect(rows, page, |row| Ok(row.into())).await
 }
 
 /// A row of `runtime.execution_steps`.

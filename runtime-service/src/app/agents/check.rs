@@ -2,9 +2,9 @@
 //! found here would otherwise be found by its first execution.
 
 use crate::store::agents;
-use action_rules::{Fault, schema, template};
+use action_rules::{Fault, schema, values};
 use common_api::types::{ActionCall, Agent, AgentEndpoint, AgentType, IoSchema};
-use prost_types::{Struct, Value, value::Kind};
+use prost_types::Struct;
 use shared_db::{
     error::{Error, Reason, Result},
     ids::{CoreActionId, OrganizationId},
@@ -115,35 +115,12 @@ fn endpoint(endpoint: &AgentEndpoint) -> Result<()> {
             return Err(Error::invalid(field, problem));
         }
         if let Some(input) = input {
-            templates(&mut format!("agent.endpoint.calls[{index}].input"), input)?;
+            let field = format!("agent.endpoint.calls[{index}].input");
+            let input = json::from_value(input.clone());
+            values::check(&input).map_err(|fault| refused(fault, &field))?;
         }
     }
     Ok(())
-}
-
-/// Compiles every string of a call's input.
-fn templates(field: &mut String, value: &Value) -> Result<()> {
-    let length = field.len();
-    match &value.kind {
-        Some(Kind::StringValue(source)) => template::compile(source, template::Context::Text)
-            .map(drop)
-            .map_err(|fault| refused(fault, field)),
-        Some(Kind::StructValue(it)) => it.fields.iter().try_for_each(|(key, inner)| {
-            field.push('/');
-            field.push_str(key);
-            let done = templates(field, inner);
-            field.truncate(length);
-            done
-        }),
-        Some(Kind::ListValue(it)) => it.values.iter().enumerate().try_for_each(|(index, inner)| {
-            field.push('/');
-            field.push_str(&index.to_string());
-            let done = templates(field, inner);
-            field.truncate(length);
-            done
-        }),
-        Some(Kind::NullValue(_) | Kind::NumberValue(_) | Kind::BoolValue(_)) | None => Ok(()),
-    }
 }
 
 fn action_field(index: usize) -> String {
