@@ -14,6 +14,9 @@ struct Cli {
     /// The database, as a superuser or as `freehold_owner`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<SecretString>,
+    /// A file with that URL.
+    #[arg(long, env = "DATABASE_URL_FILE", global = true, conflicts_with = "database_url")]
+    database_url_file: Option<PathBuf>,
     #[command(subcommand)]
     command: Command,
 }
@@ -67,7 +70,8 @@ async fn main() -> ExitCode {
 }
 
 async fn run(cli: Cli) -> Result<ExitCode> {
-    let url = cli.database_url.as_ref();
+    let url = secret(cli.database_url, cli.database_url_file)?;
+    let url = url.as_ref();
     match cli.command {
         Command::Migrate(args) => {
             let report = migrate::run(&mut connect(url).await?, &args.options()?).await?;
