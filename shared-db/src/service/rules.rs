@@ -12,6 +12,8 @@ mod compile;
 mod number;
 mod options;
 mod resource;
+#[cfg(test)]
+mod tests;
 mod value;
 
 use crate::error::{Error, Reason, Result, Violation};

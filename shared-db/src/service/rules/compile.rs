@@ -116,7 +116,7 @@ fn field(field: &FieldDescriptor, extension: Option<&ExtensionDescriptor>) -> Re
     let options = options.get_extension(extension);
     let options = options.as_message().context("the option is not a message")?;
     rules.required = options::required(options);
-    rules.element = options::element(options, &field.kind())?;
+    rules.element = options::element(options, &field.kind(), Some(field.cardinality()))?;
     if rules.element.ignored {
         rules.required = false;
         rules.nested = None;

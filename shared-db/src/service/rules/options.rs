@@ -5,39 +5,46 @@ use super::{
     value::{Check, Element, Single},
 };
 use anyhow::{Context, Result, bail, ensure};
-use prost_reflect::{DynamicMessage, Kind, MessageDescriptor, Value};
+use prost_reflect::{Cardinality, DynamicMessage, Kind, MessageDescriptor, Value};
 use regex::Regex;
 
 /// `buf.validate.Ignore`
 const IGNORE_IF_ZERO_VALUE: i32 = 1;
 const IGNORE_ALWAYS: i32 = 3;
 
-/// The rules of `buf.validate.FieldRules` that are about the values of one type. They share the names of what they have in common.
-const TYPES: [&str; 20] = [
-    "string",
-    "bytes",
-    "bool",
-    "enum",
-    "repeated",
-    "map",
-    "duration",
-    "timestamp",
-    "int32",
-    "int64",
-    "uint32",
-    "uint64",
-    "sint32",
-    "sint64",
-    "fixed32",
-    "fixed64",
-    "sfixed32",
-    "sfixed64",
-    "float",
-    "double",
-];
+/// The name in `buf.validate.FieldRules` of the rules for a value. Whole fields can be lists and maps, what is in them cannot.
+fn type_name(kind: &Kind, cardinality: Option<Cardinality>) -> Option<&'static str> {
+    Some(match kind {
+        Kind::Message(it) if it.is_map_entry() => "map",
+        _ if cardinality == Some(Cardinality::Repeated) => "repeated",
+        Kind::Double => "double",
+        Kind::Float => "float",
+        Kind::Int32 => "int32",
+        Kind::Int64 => "int64",
+        Kind::Uint32 => "uint32",
+        Kind::Uint64 => "uint64",
+        Kind::Sint32 => "sint32",
+        Kind::Sint64 => "sint64",
+        Kind::Fixed32 => "fixed32",
+        Kind::Fixed64 => "fixed64",
+        Kind::Sfixed32 => "sfixed32",
+        Kind::Sfixed64 => "sfixed64",
+        Kind::Bool => "bool",
+        Kind::String => "string",
+        Kind::Bytes => "bytes",
+        Kind::Enum(_) => "enum",
+        Kind::Message(it) if it.full_name() == "google.protobuf.Duration" => "duration",
+        Kind::Message(it) if it.full_name() == "google.protobuf.Timestamp" => "timestamp",
+        Kind::Message(_) => return None,
+    })
+}
 
 /// Reads a `buf.validate.FieldRules`.
-pub(super) fn element(options: &DynamicMessage, kind: &Kind) -> Result<Element> {
+pub(super) fn element(
+    options: &DynamicMessage,
+    kind: &Kind,
+    cardinality: Option<Cardinality>,
+) -> Result<Element> {
     known(options)?;
     let mut element = Element::default();
     for (option, value) in options.fields() {
@@ -45,10 +52,10 @@ pub(super) fn element(options: &DynamicMessage, kind: &Kind) -> Result<Element> 
             ("required", _) | ("ignore", Value::EnumNumber(0)) => {}
             ("ignore", Value::EnumNumber(IGNORE_IF_ZERO_VALUE)) => element.ignore_zero = true,
             ("ignore", Value::EnumNumber(IGNORE_ALWAYS)) => element.ignored = true,
-            (name, Value::Message(it)) if TYPES.contains(&name) => {
+            (name, Value::Message(it)) if Some(name) == type_name(kind, cardinality) => {
                 checks(it, kind, &mut element.checks)?;
             }
-            (other, _) => bail!("`{other}` is not known"),
+            (other, _) => bail!("`{other}` is not known, or not for this type"),
         }
     }
     if element.ignored {
@@ -152,7 +159,7 @@ fn known(options: &DynamicMessage) -> Result<()> {
 }
 
 fn inner(value: &Value, kind: &Kind) -> Result<Element> {
-    element(value.as_message().context("the rule is not a message")?, kind)
+    element(value.as_message().context("the rule is not a message")?, kind, None)
 }
 
 fn entry(kind: &Kind) -> Result<MessageDescriptor> {
