@@ -1,6 +1,6 @@
 //! The enums of the database, each beside the one of the wire that says the same.
 
-use common_api::types as pb;
+use common_api::{options::Role, types as pb};
 
 /// Declares enums of PostgreSQL.
 macro_rules! enums {
@@ -70,6 +70,17 @@ wire_enums! {
     EventType = "runtime.event_type" {
         ExecutionQueued, ExecutionStarted, ExecutionResumed, ExecutionRetry, ExecutionSucceeded, ExecutionFailed,
         ExecutionCancelled, CancelRequested, StepStarted, StepSucceeded, StepFailed, StepRetry,
+    }
+}
+
+impl From<MemberRole> for Role {
+    fn from(it: MemberRole) -> Self {
+        match it {
+            MemberRole::Viewer => Self::Viewer,
+            MemberRole::Developer => Self::Developer,
+            MemberRole::Admin => Self::Admin,
+            MemberRole::Owner => Self::Owner,
+        }
     }
 }
 

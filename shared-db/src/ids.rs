@@ -71,6 +71,13 @@ id_types! {
 #[sqlx(transparent)]
 pub struct Etag(pub Uuid);
 
+impl Etag {
+    /// The etag that an update or a delete expects; `None` when it names none. What is no etag of ours is that of no row.
+    pub fn expected(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| Self(Uuid::try_parse(text).unwrap_or_default()))
+    }
+}
+
 impl fmt::Display for Etag {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.simple().fmt(f)

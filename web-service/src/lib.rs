@@ -1,3 +1,37 @@
 //! web-service: what people own, and the only way in for callers.
+//!
+//! - [`api`]: accept, parse, one call, wrap. No SQL.
+//! - [`app`]: what takes more than one statement; [`app::change`] holds a change and its line in the audit trail together.
+//! - [`store`]: the statements, one module a resource.
+//! - [`auth`]: who is calling: a key of an organization, a token of a configured issuer, or the platform itself.
 
+pub mod api;
+pub mod app;
+pub mod auth;
+pub mod config;
 pub mod store;
+
+pub use config::Config;
+
+use app::App;
+use auth::Authentication;
+use shared_db::{
+    scope::Service,
+    service::{Boot, Listeners},
+};
+use tokio_util::sync::CancellationToken;
+use tonic::service::RoutesBuilder;
+
+/// Serves until `stop` is cancelled and all has ended.
+pub async fn serve(
+    config: Config,
+    listeners: Listeners,
+    stop: CancellationToken,
+) -> anyhow::Result<()> {
+    let boot = Boot::new(Service::Web, config.service.clone(), web_api::DESCRIPTOR)?;
+    let app = App::new(boot.db.clone(), &config)?;
+    let authentication = Authentication::new(&app, &config).await?;
+    let mut routes = RoutesBuilder::default();
+    api::add_services(&mut routes, boot.limits, &app);
+    boot.run(routes.routes(), authentication, listeners, stop).await
+}

@@ -1,3 +1,4 @@
 //! The statements: one module a resource.
 
+pub mod actions;
 pub mod identity;

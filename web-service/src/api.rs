@@ -1,0 +1,34 @@
+//! gRPC: one module a service. Handlers accept, parse, make one call, and wrap; there is no SQL here.
+
+pub mod actions;
+pub mod identity;
+pub mod request;
+
+use crate::app::App;
+use shared_db::{service::Limits, tuned};
+use tonic::service::RoutesBuilder;
+use web_api::v1::{
+    activity_service_server::ActivityServiceServer, api_key_service_server::ApiKeyServiceServer,
+    core_action_service_server::CoreActionServiceServer,
+    member_service_server::MemberServiceServer,
+    organization_service_server::OrganizationServiceServer,
+    platform_service_server::PlatformServiceServer, user_service_server::UserServiceServer,
+};
+
+/// Adds the services that need nothing but the database.
+pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
+    macro_rules! add {
+        ($($server:ident($($service:ident)::+)),* $(,)?) => {
+            $(routes.add_service(tuned!(limits, $server::new($($service)::+ { app: app.clone() })));)*
+        };
+    }
+    add!(
+        OrganizationServiceServer(identity::organizations::OrganizationService),
+        UserServiceServer(identity::users::UserService),
+        MemberServiceServer(identity::members::MemberService),
+        ApiKeyServiceServer(identity::api_keys::ApiKeyService),
+        ActivityServiceServer(identity::activities::ActivityService),
+        PlatformServiceServer(actions::platforms::PlatformService),
+        CoreActionServiceServer(actions::core_actions::CoreActionService),
+    );
+}

@@ -1,0 +1,133 @@
+//! What an action says of itself, checked as far as it can be before it is first used.
+
+use crate::{
+    api::request,
+    store::actions::core_actions::{CoreActionPatch, NewCoreAction},
+};
+use action_rules::{Fault, http_call, schema};
+use common_api::types::{HttpCall, RetryPolicy};
+use prost_types::Struct;
+use serde_json::Value;
+use shared_db::{
+    enums::{ActionKind, RiskLevel, SideEffect},
+    error::{Error, Result},
+    json,
+    service::Mask,
+};
+use web_api::v1::{self as pb, core_action::Kind};
+
+const CONFIG_BYTES_MAX: usize = 262_144;
+const RETRY_BYTES_MAX: usize = 8192;
+
+/// The action that a create asks for.
+pub(super) fn new(action: pb::CoreAction) -> Result<NewCoreAction> {
+    let (risk, side_effect) = (action.risk(), action.side_effect());
+    let (kind, config) = kind(action.kind)?;
+    Ok(NewCoreAction {
+        slug: action.slug,
+        name: action.name,
+        description: action.description,
+        platform_id: action.platform_id.map(|it| request::id(PLATFORM, &it)).transpose()?,
+        kind,
+        config,
+        input_schema: schema("input_schema", action.input_schema)?,
+        output_schema: schema("output_schema", action.output_schema)?,
+        risk: risk_or_default(risk),
+        side_effect: side_effect_or_default(side_effect),
+        scopes: action.scopes,
+        price_credits: action.price_credits,
+        retry: retry(action.retry)?,
+        disabled: action.disabled,
+    })
+}
+
+/// What an update sets.
+pub(super) fn patch(action: pb::CoreAction, mask: &Mask) -> Result<CoreActionPatch> {
+    let risk = mask.pick("risk", action.risk());
+    let side_effect = mask.pick("side_effect", action.side_effect());
+    let platform_id = mask.pick("platform_id", action.platform_id);
+    Ok(CoreActionPatch {
+        name: mask.pick("name", action.name),
+        description: mask.pick("description", action.description),
+        platform_id: platform_id
+            .map(|it| it.map(|it| request::id(PLATFORM, &it)).transpose())
+            .transpose()?,
+        kind: mask.pick("http", action.kind).map(kind).transpose()?,
+        input_schema: mask
+            .pick("input_schema", action.input_schema)
+            .map(|it| schema("input_schema", it))
+            .transpose()?,
+        output_schema: mask
+            .pick("output_schema", action.output_schema)
+            .map(|it| schema("output_schema", it))
+            .transpose()?,
+        risk: risk.map(risk_or_default),
+        side_effect: side_effect.map(side_effect_or_default),
+        scopes: mask.pick("scopes", action.scopes),
+        price_credits: mask.pick("price_credits", action.price_credits),
+        retry: mask.pick("retry", action.retry).map(retry).transpose()?,
+        disabled: mask.pick("disabled", action.disabled),
+    })
+}
+
+const PLATFORM: &str = "core_action.platform_id";
+
+/// What the action does, as it is kept.
+fn kind(kind: Option<Kind>) -> Result<(ActionKind, Value)> {
+    let Some(Kind::Http(call)) = kind else {
+        return Err(Error::invalid("core_action.http", "is required: say what the action does"));
+    };
+    http_call::check(&call).map_err(|it| refused(it, "core_action.http"))?;
+    let config = json::from_message(&call)?;
+    request::short("core_action.http", &config, CONFIG_BYTES_MAX)?;
+    Ok((ActionKind::Http, config))
+}
+
+pub(super) fn kind_to_wire(kind: ActionKind, config: Value) -> Result<Kind> {
+    match kind {
+        ActionKind::Http => Ok(Kind::Http(json::to_message::<HttpCall>(config)?)),
+    }
+}
+
+fn schema(field: &str, it: Option<Struct>) -> Result<Option<Value>> {
+    let Some(it) = it else { return Ok(None) };
+    let field = format!("core_action.{field}");
+    let it = request::object(&field, it, schema::BYTES_MAX)?;
+    schema::compile(&it).map_err(|fault| refused(fault, &field))?;
+    Ok(Some(it))
+}
+
+fn retry(it: Option<RetryPolicy>) -> Result<Option<Value>> {
+    let Some(it) = it else { return Ok(None) };
+    if it.coefficient != 0.0 && it.coefficient < 1.0 {
+        return Err(Error::invalid("core_action.retry.coefficient", "must be 0 or at least 1"));
+    }
+    let it = json::from_message(&it)?;
+    request::short("core_action.retry", &it, RETRY_BYTES_MAX)?;
+    Ok(Some(it))
+}
+
+fn refused(fault: Fault, within: &str) -> Error {
+    let fault = fault.within(within);
+    Error::invalid_as(fault.reason, fault.field, fault.problem)
+}
+
+fn side_effect_or_default(it: common_api::types::SideEffect) -> SideEffect {
+    SideEffect::from_wire(it).unwrap_or(SideEffect::AtMostOnce)
+}
+
+fn risk_or_default(it: pb::RiskLevel) -> RiskLevel {
+    match it {
+        pb::RiskLevel::Unspecified | pb::RiskLevel::Low => RiskLevel::Low,
+        pb::RiskLevel::Medium => RiskLevel::Medium,
+        pb::RiskLevel::High => RiskLevel::High,
+    }
+}
+
+pub(super) fn risk_to_wire(it: RiskLevel) -> pb::RiskLevel {
+    match it {
+        RiskLevel::Low => pb::RiskLevel::Low,
+        RiskLevel::Medium => pb::RiskLevel::Medium,
+        RiskLevel::High => pb::RiskLevel::High,
+    }
+}

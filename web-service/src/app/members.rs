@@ -1,0 +1,108 @@
+//! Members: only owners make and unmake owners, and the last one stays.
+
+use super::{
+    App,
+    change::{Change, Subject},
+};
+use crate::store::identity::{
+    members::{self, Member, MemberPatch},
+    users,
+};
+use shared_db::{
+    enums::MemberRole,
+    error::{Error, Reason, Result},
+    ids::{Etag, OrganizationId, UserId},
+    service::Caller,
+    service::caller::Role,
+};
+use sqlx::PgConnection;
+
+/// A person to be added.
+#[derive(Clone, Debug)]
+pub struct NewMember {
+    pub email: String,
+    /// For a person not known yet.
+    pub name: String,
+    pub role: MemberRole,
+    pub permissions: Vec<String>,
+}
+
+/// Adds the person with this address, whether known to the platform or not: the answer does not tell which.
+pub async fn add(app: &App, caller: &Caller, new: NewMember) -> Result<Member> {
+    let org = caller.org()?;
+    if new.role == MemberRole::Owner {
+        must_be_owner(caller)?;
+    }
+    // The user's id is known only when it was found: the change is written down by its own hand.
+    let mut tx = app.db.begin(shared_db::scope::Scope::Platform).await?;
+    let user = users::find_or_create(&mut tx, &new.email, &new.name).await?;
+    let member = members::add(&mut tx, org, user, new.role, &new.permissions).await?;
+    Change::new(caller, "AddMember", Subject::member(user)).append(&mut tx).await?;
+    tx.commit().await?;
+    Ok(member)
+}
+
+pub async fn update(
+    app: &App,
+    caller: &Caller,
+    user: UserId,
+    etag: Option<Etag>,
+    patch: MemberPatch,
+    fields: Vec<String>,
+) -> Result<Member> {
+    let org = caller.org()?;
+    let member = Change::new(caller, "UpdateMember", Subject::member(user))
+        .fields(fields)
+        .apply(&app.db, async |tx| {
+            if let Some(role) = patch.role {
+                may_become(tx, caller, org, user, Some(role)).await?;
+            }
+            members::update(tx, org, user, etag, patch).await
+        })
+        .await?;
+    app.callers.forget();
+    Ok(member)
+}
+
+/// Removes a member, and with it the keys that act for it here.
+pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<()> {
+    let org = caller.org()?;
+    Change::new(caller, "RemoveMember", Subject::member(user))
+        .apply(&app.db, async |tx| {
+            may_become(tx, caller, org, user, None).await?;
+            members::remove(tx, org, user).await
+        })
+        .await?;
+    app.callers.forget();
+    Ok(())
+}
+
+/// Whether `caller` may make `role` of a member, or nothing at all.
+async fn may_become(
+    conn: &mut PgConnection,
+    caller: &Caller,
+    org: OrganizationId,
+    user: UserId,
+    role: Option<MemberRole>,
+) -> Result<()> {
+    let owners = members::lock_owners(conn, org).await?;
+    let is_owner = owners.contains(&user);
+    let stays_owner = role == Some(MemberRole::Owner);
+    if is_owner != stays_owner {
+        must_be_owner(caller)?;
+    }
+    if is_owner && !stays_owner && owners.len() == 1 {
+        let problem =
+            "the last owner can neither leave nor step down; make someone else owner first";
+        return Err(Error::precondition(Reason::LastOwner, format!("member/{user}"), problem));
+    }
+    Ok(())
+}
+
+fn must_be_owner(caller: &Caller) -> Result<()> {
+    if Role::Owner <= caller.role {
+        return Ok(());
+    }
+    let problem = "only owners make and unmake owners".to_owned();
+    Err(Error::Denied { reason: Reason::RoleTooLow, problem })
+}

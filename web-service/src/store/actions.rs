@@ -1,0 +1,4 @@
+//! What agents can do.
+
+pub mod core_actions;
+pub mod platforms;
