@@ -67,7 +67,7 @@ id_types! {
 }
 
 /// A random tag of a row, new with each change; on the wire an opaque string.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, sqlx::Type)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, sqlx::Type)]
 #[sqlx(transparent)]
 pub struct Etag(pub Uuid);
 

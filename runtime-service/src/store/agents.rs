@@ -152,6 +152,26 @@ pub async fn append_version(
     Ok(())
 }
 
+/// What an agent was at a revision, in its JSON form. Revisions never change.
+pub async fn definition(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: AgentId,
+    revision: i32,
+) -> Result<Option<Value>> {
+    let row = sqlx::query!(
+        "select definition
+         from runtime.agent_versions
+         where org_id = $1 and agent_id = $2 and revision = $3",
+        org.0,
+        id.0,
+        revision,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|it| it.definition))
+}
+
 /// Deletes the agent if nothing has changed it since `etag`.
 pub async fn delete(
     conn: &mut PgConnection,

@@ -121,27 +121,26 @@ pub async fn again(
     Ok(())
 }
 
-/// Keeps the output of a step, for good.
+/// Keeps the output of a step, for good, and returns it as it is stored.
 pub async fn succeed(
     conn: &mut PgConnection,
     lease: &Lease,
     id: StepId,
     output: &Value,
-) -> WriteResult {
+) -> WriteResult<Value> {
     let row = fenced!(
         "update runtime.execution_steps as s
         set state = 'succeeded', output = $5, finished_at = clock_timestamp()
         from lease
         where s.org_id = lease.org_id and s.execution_id = lease.execution_id and s.id = $4 and s.state = 'running'
-        returning s.id",
+        returning s.output as \"output!\"",
         lease,
         id.0,
         output,
     )
     .fetch_optional(conn)
     .await?;
-    held(row)?;
-    Ok(())
+    Ok(held(row)?.output)
 }
 
 /// Notes a failed try: the step waits for the next one, or (`retry` false) has failed for good.

@@ -1,0 +1,177 @@
+//! Does one execution, from its claim to its end or to the moment at which somebody else must go on.
+
+use super::{
+    Core,
+    held::Word,
+    turn::{Stop, Turn},
+};
+use crate::{
+    executor::{api, legible},
+    store::{
+        executions::{self, End, Work},
+        queue::Claimed,
+        steps,
+    },
+};
+use common_api::types::AgentType;
+use futures_util::FutureExt;
+use shared_db::{
+    enums::ExecutionState,
+    error::{Reason, Result},
+    scope::Scope,
+    service::telemetry,
+};
+use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
+use tokio::{sync::watch, time::Instant};
+use tracing::Instrument;
+
+pub(super) async fn run(core: &Arc<Core>, claimed: Claimed, word: watch::Receiver<Word>) {
+    let lease = claimed.lease;
+    let loaded = core.bounded(load(core, &claimed)).await;
+    let (work, steps) = match loaded {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            // Nothing was begun: the lease expires and somebody tries again.
+            tracing::warn!(execution = %lease.execution, error = &error as &dyn std::error::Error, "loading failed");
+            return;
+        }
+    };
+    let span = tracing::info_span!(
+        "execution",
+        otel.kind = "consumer",
+        execution = %lease.execution,
+        organization = %lease.org,
+        agent = %work.agent_id,
+        attempt = claimed.attempt,
+    );
+    telemetry::continue_from(&span, work.traceparent.as_deref());
+    let turn = Turn::new(core.clone(), lease, work, steps);
+    take(core, &claimed, &turn, word).instrument(span).await;
+}
+
+async fn load(core: &Core, claimed: &Claimed) -> Result<(Work, Vec<steps::Step>)> {
+    let lease = claimed.lease;
+    let mut tx = core.db.begin(Scope::Tenant(lease.org, None)).await?;
+    let work = executions::work(&mut tx, lease.org, lease.execution).await?;
+    let first = claimed.attempt == 1;
+    let steps =
+        if first { Vec::new() } else { steps::list(&mut tx, lease.org, lease.execution).await? };
+    Ok((work, steps))
+}
+
+/// One turn: the agent's program, against the limits and against the word from outside.
+async fn take(core: &Core, claimed: &Claimed, turn: &Turn, word: watch::Receiver<Word>) {
+    let limit = Limit::of(claimed);
+    let stop = {
+        let program = AssertUnwindSafe(program(turn)).catch_unwind();
+        tokio::select! {
+            // A program that is through is through, whatever else has happened in the same moment.
+            biased;
+            done = program => done.unwrap_or_else(|_| Some(Stop::Fail(Reason::Internal, "the worker broke down on it".to_owned(), None))),
+            word = told(core, turn, word) => Some(match word {
+                Word::Cancel => Stop::Cancel,
+                Word::Drain | Word::GoOn => Stop::Release,
+                Word::Lost => Stop::Quiet,
+            }),
+            () = tokio::time::sleep_until(limit.at) => {
+                Some(Stop::Fail(Reason::TimeLimit, limit.message.to_owned(), turn.current_step()))
+            }
+        }
+    };
+    let Some(stop) = stop else { return core.metrics.finished(ExecutionState::Succeeded) };
+    leave(core, turn, stop).await;
+}
+
+/// The program of the agent. `None`: it has succeeded, and that is written.
+async fn program(turn: &Turn) -> Option<Stop> {
+    let agent = match turn.agent().await {
+        Ok(agent) => agent,
+        Err(stop) => return Some(stop),
+    };
+    let done = match agent.r#type() {
+        AgentType::Api => api::run(turn, &agent).await,
+        other @ (AgentType::Context | AgentType::External | AgentType::Unspecified) => {
+            let message = format!("agents of type {} can not be executed yet", other.as_str_name());
+            Err(Stop::Fail(Reason::AgentTypeUnsupported, message, None))
+        }
+    };
+    done.err()
+}
+
+/// Waits for a word that ends the turn. A call that must not be repeated is waited for before the execution is handed back.
+async fn told(core: &Core, turn: &Turn, mut word: watch::Receiver<Word>) -> Word {
+    let mut patience = None;
+    loop {
+        let said = *word.borrow_and_update();
+        match said {
+            Word::Cancel | Word::Lost => return said,
+            Word::Drain if !turn.is_unrepeatable() => return said,
+            Word::Drain => {
+                patience.get_or_insert_with(|| Instant::now() + core.config.drain_limit);
+            }
+            Word::GoOn => {}
+        }
+        let changed = async {
+            if word.changed().await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        match patience {
+            None => changed.await,
+            Some(until) if until <= Instant::now() => return Word::Drain,
+            Some(_) => {
+                tokio::select! {
+                    () = changed => {}
+                    () = tokio::time::sleep(Duration::from_millis(20)) => {}
+                }
+            }
+        }
+    }
+}
+
+/// Writes what the end of the turn asks for.
+async fn leave(core: &Core, turn: &Turn, stop: Stop) {
+    let (state, written) = match stop {
+        Stop::Quiet | Stop::Left => return,
+        Stop::Ended(state) => return core.metrics.finished(state),
+        Stop::Release => return drop(turn.release().await),
+        Stop::Cancel => (ExecutionState::Cancelled, turn.cancel().await),
+        Stop::Fail(reason, message, step_key) => {
+            let end = End::Failed { reason, message: legible(message), step_key };
+            (ExecutionState::Failed, turn.end(end).await)
+        }
+        Stop::Broken(problem) => {
+            tracing::error!(problem, "the work can not be written down");
+            let message = "the service could not write the work down".to_owned();
+            let end =
+                End::Failed { reason: Reason::Internal, message, step_key: turn.current_step() };
+            (ExecutionState::Failed, turn.end(end).await)
+        }
+    };
+    match written {
+        Ok(()) => core.metrics.finished(state),
+        // Fenced: somebody else ended it. Otherwise the lease expires, and whoever takes over ends it.
+        Err(stop) => tracing::info!(?stop, "the end of the turn was not written"),
+    }
+}
+
+/// The nearer of the two limits that bound a turn.
+struct Limit {
+    at: Instant,
+    message: &'static str,
+}
+
+impl Limit {
+    fn of(claimed: &Claimed) -> Self {
+        let total = claimed.total_ms <= claimed.attempt_ms;
+        let millis = claimed.total_ms.min(claimed.attempt_ms).max(0).unsigned_abs();
+        Self {
+            at: Instant::now() + Duration::from_millis(millis),
+            message: if total { TOTAL_OVER } else { ATTEMPT_OVER },
+        }
+    }
+}
+
+pub(super) const QUEUE_OVER: &str = "no worker began it within its queue limit";
+pub(super) const ATTEMPT_OVER: &str = "it did not end within its attempt limit";
+pub(super) const TOTAL_OVER: &str = "it did not end within its total limit";

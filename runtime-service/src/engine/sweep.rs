@@ -1,0 +1,216 @@
+//! Ends what nobody ends: leases whose worker is gone and executions past their limits. Every replica sweeps; rows that another one
+//! has locked are left to it.
+
+use super::{Core, drive, rounds::forever, state::Verb, write::leave};
+use crate::store::{
+    executions::{self, End},
+    lease::{WriteError, WriteResult},
+    queue::{self, Standing},
+};
+use shared_db::{
+    error::{Reason, Result},
+    ids::{ExecutionId, OrganizationId},
+    scope::Scope,
+};
+use std::{sync::Arc, time::Duration};
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// Most that one round looks at; what is left is for the next.
+const BATCH_MAX: i64 = 200;
+
+/// Rows that are counted to say how much is due.
+const BACKLOG_MAX: i64 = 10_000;
+
+/// How often that is measured.
+const BACKLOG_INTERVAL: Duration = Duration::from_secs(5);
+
+pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationToken) {
+    let (sweeping, counting) = (core.clone(), core.clone());
+    let metrics = &core.metrics;
+    let every = core.config.sweep_interval;
+    loops.spawn(forever("sweep", metrics.clone(), every, stop.clone(), move || {
+        sweep(sweeping.clone())
+    }));
+    loops.spawn(forever("backlog", metrics.clone(), BACKLOG_INTERVAL, stop.clone(), move || {
+        backlog(counting.clone())
+    }));
+}
+
+async fn sweep(core: Arc<Core>) -> Result<()> {
+    let overdue = core
+        .bounded(async {
+            let mut tx = core.db.begin(Scope::Platform).await?;
+            queue::overdue(&mut tx, BATCH_MAX).await
+        })
+        .await?;
+    let mut failed = None;
+    for (org, execution) in overdue {
+        // Each in a transaction of its own: one that can not be ended does not keep the others from it.
+        if let Err(error) = core.bounded(settle(&core, org, execution)).await {
+            tracing::error!(%execution, error = &error as &dyn std::error::Error, "it could not be settled");
+            failed = Some(error);
+        }
+    }
+    failed.map_or(Ok(()), Err)
+}
+
+async fn settle(core: &Core, org: OrganizationId, execution: ExecutionId) -> Result<()> {
+    let mut tx = core.db.begin(Scope::Tenant(org, None)).await?;
+    let Some(standing) = queue::lock(&mut tx, org, execution, false).await? else { return Ok(()) };
+    let Some(sentence) = Sentence::of(&standing, core.config.lost_leases_max) else {
+        return Ok(());
+    };
+    match carry_out(&mut tx, &standing, &sentence).await {
+        Ok(()) => {}
+        // It is locked, so its token can not have changed; and if it had, there would be nothing to do.
+        Err(WriteError::Fenced) => return Ok(()),
+        Err(WriteError::Store(error)) => return Err(error),
+    }
+    tx.commit().await?;
+    tracing::info!(%execution, ?sentence, "swept");
+    if standing.lease_over {
+        core.metrics.lease_lost();
+    }
+    if let Some(verb) = sentence.ends() {
+        core.metrics.finished(super::state::target(verb));
+    } else {
+        core.wake.notify();
+    }
+    Ok(())
+}
+
+/// What becomes of an execution that is overdue.
+#[derive(Debug, PartialEq, Eq)]
+enum Sentence {
+    Cancel,
+    Fail(Reason, String),
+    Requeue,
+}
+
+impl Sentence {
+    fn of(it: &Standing, lost_leases_max: i32) -> Option<Self> {
+        let unattended = it.worker.is_none() || it.lease_over;
+        let limit = |message: &str| Some(Self::Fail(Reason::TimeLimit, message.to_owned()));
+        if it.cancel_requested && (unattended || it.attempt_over || it.total_over) {
+            Some(Self::Cancel)
+        } else if it.total_over {
+            limit(drive::TOTAL_OVER)
+        } else if it.queue_over {
+            limit(drive::QUEUE_OVER)
+        } else if it.attempt_over {
+            limit(drive::ATTEMPT_OVER)
+        } else if it.lease_over && it.lost_leases >= lost_leases_max {
+            let lost = it.lost_leases + 1;
+            let message = format!("{lost} workers were lost while they did it");
+            Some(Self::Fail(Reason::WorkerLost, message))
+        } else if it.lease_over {
+            Some(Self::Requeue)
+        } else {
+            None
+        }
+    }
+
+    fn ends(&self) -> Option<Verb> {
+        match self {
+            Self::Cancel => Some(Verb::Cancel),
+            Self::Fail(..) => Some(Verb::Fail),
+            Self::Requeue => None,
+        }
+    }
+}
+
+async fn carry_out(
+    conn: &mut sqlx::PgConnection,
+    standing: &Standing,
+    sentence: &Sentence,
+) -> WriteResult {
+    let lease = &standing.lease;
+    match sentence {
+        Sentence::Cancel => {
+            let end = executions::cancelled(conn, lease).await?;
+            executions::end(conn, lease, &end).await
+        }
+        Sentence::Fail(reason, message) => {
+            let end = End::Failed { reason: *reason, message: message.clone(), step_key: None };
+            executions::end(conn, lease, &end).await
+        }
+        Sentence::Requeue => leave(conn, lease, Verb::Expire, Duration::ZERO).await.map(drop),
+    }
+}
+
+async fn backlog(core: Arc<Core>) -> Result<()> {
+    let (due, age_ms) = core
+        .bounded(async {
+            let mut tx = core.db.begin(Scope::Platform).await?;
+            queue::backlog(&mut tx, BACKLOG_MAX).await
+        })
+        .await?;
+    core.metrics.backlog(due, age_ms);
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::store::lease::Lease;
+    use shared_db::ids::WorkerId;
+
+    fn standing() -> Standing {
+        let (org, execution) = (OrganizationId::generate(), ExecutionId::generate());
+        Standing {
+            lease: Lease { org, execution, token: 1 },
+            worker: Some(WorkerId::generate()),
+            lost_leases: 0,
+            cancel_requested: false,
+            queue_over: false,
+            attempt_over: false,
+            total_over: false,
+            lease_over: false,
+        }
+    }
+
+    fn reason(it: &Standing) -> Option<Reason> {
+        match Sentence::of(it, 5) {
+            Some(Sentence::Fail(reason, _)) => Some(reason),
+            Some(Sentence::Cancel) => Some(Reason::Cancelled),
+            Some(Sentence::Requeue) | None => None,
+        }
+    }
+
+    #[test]
+    fn work_in_good_hands_is_left_alone() {
+        assert_eq!(Sentence::of(&standing(), 5), None);
+        let asked = Standing { cancel_requested: true, ..standing() };
+        assert_eq!(Sentence::of(&asked, 5), None);
+    }
+
+    #[test]
+    fn an_expired_lease_goes_back_until_it_was_lost_too_often() {
+        let lost = |lost_leases| Standing { lease_over: true, lost_leases, ..standing() };
+        assert_eq!(Sentence::of(&lost(4), 5), Some(Sentence::Requeue));
+        assert_eq!(reason(&lost(5)), Some(Reason::WorkerLost));
+    }
+
+    #[test]
+    fn a_person_who_asked_to_stop_comes_before_every_limit() {
+        let it = Standing {
+            cancel_requested: true,
+            lease_over: true,
+            total_over: true,
+            lost_leases: 9,
+            ..standing()
+        };
+        assert_eq!(reason(&it), Some(Reason::Cancelled));
+    }
+
+    #[test]
+    fn each_limit_fails_what_passed_it() {
+        for it in [
+            Standing { total_over: true, ..standing() },
+            Standing { attempt_over: true, lease_over: true, ..standing() },
+            Standing { queue_over: true, worker: None, ..standing() },
+        ] {
+            assert_eq!(reason(&it), Some(Reason::TimeLimit));
+        }
+    }
+}
