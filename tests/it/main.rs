@@ -1,5 +1,11 @@
 //! The one test binary: every test talks to a boundary that is real.
 
+#![expect(
+    clippy::unwrap_used,
+    reason = "a test's helper is a test; clippy knows only the functions marked as such"
+)]
+
+mod conformance;
 mod contract;
 mod direction;
 mod harness;

@@ -1,5 +1,7 @@
 //! The harness of the one test binary: databases, services, organizations and remotes that are real, each made for one test.
 //!
+//! - [`stack`]: both services in this process, over real TCP; [`process`]: the same as child processes that can be killed;
+//! - [`doors`]: the ways in, and [`org`]: organizations with somebody of each role;
 //! - [`client`]: whoever calls, typed or by name;
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
@@ -8,6 +10,11 @@
 
 pub mod client;
 pub mod database;
+pub mod doors;
 pub mod errors;
+pub mod org;
+pub mod process;
 pub mod reach;
 pub mod remote;
+pub mod settings;
+pub mod stack;

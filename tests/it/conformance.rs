@@ -1,0 +1,118 @@
+//! The laws that every resource obeys, over gRPC and under the service's own database role.
+//!
+//! One line a resource names the groups of laws that fit it. Which fields are required, immutable, output-only and how long
+//! they may be is read from the contract, so that a new field is held to it from the day it is declared.
+
+mod laws;
+mod resource;
+mod resources;
+
+/// Writes one test for each law of each group.
+macro_rules! conformance {
+    ($($module:ident: $resource:ident [$($group:ident)*];)*) => {$(
+        mod $module {
+            use super::resources::$resource;
+            $( laws!($group $resource); )*
+        }
+    )*};
+}
+
+macro_rules! laws {
+    (reads $resource:ident) => {
+        law_tests! { reads $resource:
+            a_created_one_reads_back,
+            an_unknown_id_is_not_found,
+            a_malformed_id_is_named,
+        }
+    };
+    (lists $resource:ident) => {
+        law_tests! { lists $resource:
+            pages_have_no_gaps_and_no_repeats,
+            what_is_created_while_paging_shifts_nothing,
+            page_sizes_have_bounds,
+            a_page_token_is_bound_to_its_list,
+        }
+    };
+    (creates $resource:ident) => {
+        law_tests! { creates $resource:
+            a_required_field_is_named_when_it_is_missing,
+            a_text_that_is_too_long_is_named,
+            a_text_is_stored_as_it_is,
+            a_null_character_is_refused_by_name,
+            what_only_the_service_sets_is_ignored,
+        }
+    };
+    (duplicates $resource:ident) => {
+        law_tests! { creates $resource:
+            a_duplicate_already_exists,
+        }
+    };
+    (updates $resource:ident) => {
+        law_tests! { updates $resource:
+            the_changes_cover_every_field_that_may_change,
+            only_fields_that_the_mask_names_change,
+            without_a_mask_all_fields_change,
+            a_mask_may_not_name_what_callers_do_not_set,
+            a_required_field_can_not_be_emptied,
+            an_update_of_an_unknown_one_is_not_found,
+        }
+    };
+    (etags $resource:ident) => {
+        law_tests! { etags $resource:
+            an_old_etag_changes_nothing,
+            the_newest_etag_is_taken,
+            an_update_makes_a_new_etag,
+        }
+    };
+    (deletes $resource:ident) => {
+        law_tests! { deletes $resource:
+            a_deleted_one_is_gone,
+            a_malformed_id_can_not_be_deleted,
+        }
+    };
+    (delete_etags $resource:ident) => {
+        law_tests! { etags $resource:
+            an_old_etag_deletes_nothing,
+        }
+    };
+    (tenants $resource:ident) => {
+        law_tests! { tenants $resource:
+            another_organization_learns_nothing,
+            another_organization_does_not_see_it_in_lists,
+        }
+    };
+    (roles $resource:ident) => {
+        law_tests! { roles $resource:
+            nobody_in_particular_is_refused,
+            a_viewer_changes_nothing,
+        }
+    };
+    (request_ids $resource:ident) => {
+        law_tests! { request_ids $resource:
+            the_same_request_is_answered_once,
+            another_payload_under_a_request_id_is_refused,
+            two_at_once_make_one,
+        }
+    };
+}
+
+macro_rules! law_tests {
+    ($group:ident $resource:ident: $($law:ident,)*) => {$(
+        #[tokio::test]
+        async fn $law() {
+            crate::conformance::laws::$group::$law::<$resource>().await;
+        }
+    )*};
+}
+
+// What is left out, and why:
+// - organizations are tenants themselves: creating one is the platform's, and what members see of it is in web/identity.
+conformance! {
+    core_actions: CoreActions [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    agents: Agents [reads lists creates duplicates updates etags deletes delete_etags tenants roles request_ids];
+    platforms: Platforms [reads lists creates duplicates updates etags deletes delete_etags roles];
+    users: Users [reads lists creates duplicates updates etags];
+    members: Members [reads lists creates duplicates updates etags deletes tenants roles];
+    api_keys: ApiKeys [reads lists creates tenants roles];
+    executions: Executions [reads lists creates tenants roles request_ids];
+}

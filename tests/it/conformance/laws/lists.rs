@@ -1,0 +1,86 @@
+use super::assert_names;
+use crate::conformance::resource::{Resource, World, merged};
+use freehold_tests::errors::assert_fails;
+use serde_json::{Value, json};
+use shared_db::error::Reason;
+use tonic::Code;
+
+/// Ids of all pages of `size`, beginning with the page under `token`.
+async fn ids<R: Resource>(world: &World<R>, size: i32, mut token: String) -> Vec<String> {
+    let mut ids = Vec::new();
+    loop {
+        let request = json!({ "page_size": size, "page_token": token });
+        let (items, next) = world.list(request).await.unwrap();
+        assert!(items.len() <= usize::try_from(size).unwrap());
+        ids.extend(items.iter().map(|it| World::<R>::id(it).to_owned()));
+        token = next;
+        if token.is_empty() {
+            return ids;
+        }
+    }
+}
+
+/// What there is before the test makes anything: an organization has members from the beginning.
+async fn world_with<R: Resource>(count: usize) -> (World<R>, Vec<String>) {
+    let world = World::<R>::alone().await;
+    let before = ids(&world, 1000, String::new()).await;
+    let mut made = Vec::new();
+    for _ in 0..count {
+        made.push(World::<R>::id(&world.create().await).to_owned());
+    }
+    made.reverse();
+    made.extend(before);
+    (world, made)
+}
+
+pub(crate) async fn pages_have_no_gaps_and_no_repeats<R: Resource>() {
+    let (world, newest_first) = world_with::<R>(5).await;
+    for size in [1, 2, 5, 1000] {
+        assert_eq!(ids(&world, size, String::new()).await, newest_first, "pages of {size}");
+    }
+}
+
+pub(crate) async fn what_is_created_while_paging_shifts_nothing<R: Resource>() {
+    let (world, newest_first) = world_with::<R>(4).await;
+    let (first, token) = world.list(json!({ "page_size": 2 })).await.unwrap();
+    world.create().await;
+    let rest = ids(&world, 2, token).await;
+    let first: Vec<_> = first.iter().map(|it| World::<R>::id(it).to_owned()).collect();
+    assert_eq!([first, rest].concat(), newest_first);
+}
+
+pub(crate) async fn page_sizes_have_bounds<R: Resource>() {
+    let world = World::<R>::new().await;
+    assert_names(world.list(json!({ "page_size": -1 })).await, "page_size");
+    assert_names(world.list(json!({ "page_size": i32::MIN })).await, "page_size");
+    world.list(json!({ "page_size": i32::MAX })).await.expect("a huge page is capped");
+}
+
+pub(crate) async fn a_page_token_is_bound_to_its_list<R: Resource>() {
+    let (world, _) = world_with::<R>(2).await;
+    let (_, token) = world.list(json!({ "page_size": 1 })).await.unwrap();
+    assert!(!token.is_empty());
+    let refused = async |world: &World<R>, request: Value| {
+        let result = world.list(request).await;
+        let reason = Reason::InvalidPageToken;
+        assert_fails(result, Code::InvalidArgument, reason, "page_token");
+    };
+
+    // Every byte of it counts.
+    for at in [0, token.len() / 2, token.len() - 2] {
+        let mut forged = token.clone();
+        let other = if &forged[at..=at] == "A" { "B" } else { "A" };
+        forged.replace_range(at..=at, other);
+        refused(&world, json!({ "page_token": forged })).await;
+    }
+    for nonsense in ["x", "AAAA", "' or 1=1 --", &token[1..], &format!("{token}A")] {
+        refused(&world, json!({ "page_token": nonsense })).await;
+    }
+    if let Some(filter) = R::list_filter(&world.given) {
+        refused(&world, merged(filter, json!({ "page_token": token }))).await;
+    }
+    if R::TENANT {
+        let other = World::<R>::new().await;
+        refused(&other, json!({ "page_token": token })).await;
+    }
+}

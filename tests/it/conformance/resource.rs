@@ -1,0 +1,264 @@
+//! A resource as the laws see it: what to create, what may be changed, and who may. The rest follows from the contract.
+
+use freehold_tests::{
+    client::{Api, Caller},
+    stack::{Org, Stack},
+};
+use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
+use serde_json::{Map, Value, json};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
+use tonic::Status;
+
+/// What is the same for most resources is derived from [`Resource::KIND`]; the others say what differs.
+pub(crate) trait Resource: Send + Sync {
+    /// Such as `CoreAction`.
+    const KIND: &'static str;
+    /// Such as `CoreActions`.
+    const PLURAL: &'static str;
+    /// The field that identifies it.
+    const ID: &'static str = "id";
+    /// The verbs that make it and take it away.
+    const CREATE: &'static str = "Create";
+    const DELETE: &'static str = "Delete";
+    /// Fields of the request that creates it which the service does not do without, beyond those that the contract marks.
+    const REQUIRED: &'static [&'static str] = &[];
+    /// Fields that the contract would let a caller change, but not of this kind.
+    const NEVER_CHANGED: &'static [&'static str] = &[];
+    /// Each organization has its own. Of the others a test sees those of all tests, unless it has a stack of its own.
+    const TENANT: bool = true;
+
+    /// Who may change it, with no more rights than needed.
+    fn writer(org: &Org) -> Caller {
+        org.developer()
+    }
+
+    /// Who may read it, with no more rights than needed.
+    fn reader(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    /// What drafts refer to, made once for each test.
+    fn prepare(_stack: &Stack, _org: &Org) -> impl Future<Output = Value> + Send {
+        async { Value::Null }
+    }
+
+    /// A valid one, with every field that a caller may set, in which `name` makes it differ from all others.
+    fn draft(given: &Value, name: &str) -> Value;
+
+    /// New values for every field that may be changed.
+    fn changes(_given: &Value) -> Value {
+        json!({})
+    }
+
+    /// The request that makes it of a draft.
+    fn create_request(draft: Value) -> Value {
+        let field = snake(Self::KIND);
+        let method = format!("{}Service/{}{}", Self::KIND, Self::CREATE, Self::KIND);
+        match Api::Web.method(&method).input().get_field_by_name(&field) {
+            Some(_) => json!({ field: draft }),
+            None => draft,
+        }
+    }
+
+    /// What of the draft is in the resource.
+    fn given_back(draft: Value) -> Value {
+        draft
+    }
+
+    /// The resource in the answer to a request that creates.
+    fn created(answer: Value) -> Value {
+        answer
+    }
+
+    /// Whatever its lists need besides the page.
+    fn list_scope(_given: &Value) -> Value {
+        json!({})
+    }
+
+    /// A filter that its lists take, if they take one.
+    fn list_filter(_given: &Value) -> Option<Value> {
+        None
+    }
+}
+
+/// `CoreAction` → `core_action`
+pub(crate) fn snake(name: &str) -> String {
+    let mut snake = String::new();
+    for letter in name.chars() {
+        if letter.is_uppercase() && !snake.is_empty() {
+            snake.push('_');
+        }
+        snake.extend(letter.to_lowercase());
+    }
+    snake
+}
+
+/// One resource, in an organization of its own.
+pub(crate) struct World<R> {
+    /// Kept for as long as the organization is used.
+    _stack: Arc<Stack>,
+    pub(crate) org: Org,
+    pub(crate) given: Value,
+    pub(crate) writer: Caller,
+    pub(crate) reader: Caller,
+    made: AtomicU32,
+    resource: std::marker::PhantomData<R>,
+}
+
+impl<R: Resource> World<R> {
+    pub(crate) async fn new() -> Self {
+        Self::on(Stack::shared().await).await
+    }
+
+    /// One whose lists show what this test made, and nothing else.
+    pub(crate) async fn alone() -> Self {
+        if R::TENANT { Self::new().await } else { Self::on(Arc::new(Stack::start().await)).await }
+    }
+
+    async fn on(stack: Arc<Stack>) -> Self {
+        let org = stack.organization().await;
+        let given = R::prepare(&stack, &org).await;
+        let (writer, reader) = (R::writer(&org), R::reader(&org));
+        let made = AtomicU32::new(0);
+        Self { _stack: stack, org, given, writer, reader, made, resource: std::marker::PhantomData }
+    }
+
+    pub(crate) fn method(verb: &str) -> String {
+        let noun = if verb == "List" { R::PLURAL } else { R::KIND };
+        format!("{}Service/{verb}{noun}", R::KIND)
+    }
+
+    /// A draft that differs from all others, those of other tests included.
+    pub(crate) fn draft(&self) -> Value {
+        let number = self.made.fetch_add(1, Ordering::Relaxed);
+        // The organization's own slug is unique in the cluster of tests.
+        R::draft(&self.given, &format!("{}-{number}", self.org.slug))
+    }
+
+    pub(crate) async fn try_create(&self, draft: Value) -> Result<Value, Status> {
+        let request = R::create_request(draft);
+        Ok(R::created(self.writer.call(&Self::method(R::CREATE), request).await?))
+    }
+
+    pub(crate) async fn create(&self) -> Value {
+        self.try_create(self.draft()).await.expect("a valid one is created")
+    }
+
+    pub(crate) async fn get(&self, id: &str) -> Result<Value, Status> {
+        self.reader.call(&Self::method("Get"), json!({ R::ID: id })).await
+    }
+
+    /// One page, and the token of the next.
+    pub(crate) async fn list(&self, more: Value) -> Result<(Vec<Value>, String), Status> {
+        let request = merged(R::list_scope(&self.given), more);
+        let mut answer = self.reader.call(&Self::method("List"), request).await?;
+        let items = answer[Self::items()].take();
+        let items = serde_json::from_value(items).expect("a list of resources");
+        Ok((items, answer["next_page_token"].as_str().unwrap_or_default().to_owned()))
+    }
+
+    pub(crate) async fn update(
+        &self,
+        resource: Value,
+        mask: Option<&[&str]>,
+    ) -> Result<Value, Status> {
+        self.writer.call(&Self::method("Update"), Self::update_request(&resource, mask)).await
+    }
+
+    pub(crate) fn update_request(resource: &Value, mask: Option<&[&str]>) -> Value {
+        let mut request = json!({ snake(R::KIND): resource });
+        if let Some(mask) = mask {
+            request["update_mask"] = json!(mask);
+        }
+        request
+    }
+
+    pub(crate) async fn delete(&self, id: &str) -> Result<(), Status> {
+        self.writer.call(&Self::method(R::DELETE), json!({ R::ID: id })).await.map(drop)
+    }
+
+    pub(crate) fn id(resource: &Value) -> &str {
+        resource[R::ID].as_str().expect("a resource has its id")
+    }
+
+    /// The list's field in a list's answer: the only one that is repeated.
+    fn items() -> String {
+        let answer = Api::Web.method(&Self::method("List")).output();
+        let field = answer.fields().find(FieldDescriptor::is_list).expect("a list has items");
+        field.name().to_owned()
+    }
+
+    /// The contract of what a draft becomes: the resource, or the request itself where it is spelled out.
+    pub(crate) fn draft_message() -> MessageDescriptor {
+        let input = Api::Web.method(&Self::method(R::CREATE)).input();
+        match input.get_field_by_name(&snake(R::KIND)).map(|it| it.kind()) {
+            Some(Kind::Message(resource)) => resource,
+            _ => input,
+        }
+    }
+
+    /// The path of a field of the draft, in a request that creates.
+    pub(crate) fn draft_path(field: &str) -> String {
+        if Self::draft_message() == Self::message() {
+            format!("{}.{field}", snake(R::KIND))
+        } else {
+            field.to_owned()
+        }
+    }
+
+    /// The contract of the resource itself.
+    pub(crate) fn message() -> MessageDescriptor {
+        Api::Web.method(&Self::method("Get")).output()
+    }
+}
+
+/// What `google.api.field_behavior` says of a field.
+pub(crate) fn behaviours(field: &FieldDescriptor) -> Vec<String> {
+    let pool = field.parent_message().parent_pool();
+    let option = pool.get_extension_by_name("google.api.field_behavior").expect("it is vendored");
+    let Kind::Enum(kind) = option.kind() else { panic!("it is an enum") };
+    let options = field.options();
+    let values = options.get_extension(&option);
+    let numbers = values
+        .as_list()
+        .unwrap_or_default()
+        .iter()
+        .filter_map(prost_reflect::Value::as_enum_number);
+    numbers.filter_map(|it| Some(kind.get_value(it)?.name().to_owned())).collect()
+}
+
+/// The length that `buf.validate` allows a text, if it says one.
+pub(crate) fn length_max(field: &FieldDescriptor) -> Option<u64> {
+    let pool = field.parent_message().parent_pool();
+    let option = pool.get_extension_by_name("buf.validate.field")?;
+    let options = field.options();
+    let rules = options.get_extension(&option);
+    let text = rules.as_message()?.get_field_by_name("string")?;
+    let text = text.as_message()?;
+    let max = text.get_field_by_name("max_len")?.as_u64()?;
+    text.has_field_by_name("max_len").then_some(max)
+}
+
+/// `base` with the fields of `more` over it.
+pub(crate) fn merged(base: Value, more: Value) -> Value {
+    let fields = |it| if let Value::Object(it) = it { it } else { Map::new() };
+    Value::Object(fields(base).into_iter().chain(fields(more)).collect())
+}
+
+/// Whether `actual` has everything that `expected` has. Numbers are compared by value.
+pub(crate) fn contains(actual: &Value, expected: &Value) -> bool {
+    match (actual, expected) {
+        (Value::Object(actual), Value::Object(expected)) => expected
+            .iter()
+            .all(|(key, value)| contains(actual.get(key).unwrap_or(&Value::Null), value)),
+        (Value::Array(actual), Value::Array(expected)) => {
+            actual.len() == expected.len()
+                && actual.iter().zip(expected).all(|(actual, expected)| contains(actual, expected))
+        }
+        (Value::Number(actual), Value::Number(expected)) => actual.as_f64() == expected.as_f64(),
+        (actual, expected) => actual == expected,
+    }
+}

@@ -1,0 +1,37 @@
+//! Where the binaries are, and that they are those of this source tree.
+
+use std::{
+    env,
+    path::{Path, PathBuf},
+    process::Command,
+};
+use tokio::sync::OnceCell;
+
+/// The folder that cargo puts binaries of this profile in: the one above that of the test executable.
+pub(super) fn folder() -> PathBuf {
+    let test = env::current_exe().expect("a test is an executable");
+    let deps = test.parent().expect("it is in a folder");
+    let folder = if deps.ends_with("deps") { deps.parent().unwrap_or(deps) } else { deps };
+    folder.to_owned()
+}
+
+/// Builds all binaries, once a process. It costs nothing when they are as new as their source.
+pub(super) async fn build() {
+    static BUILT: OnceCell<()> = OnceCell::const_new();
+    let run = || async {
+        tokio::task::spawn_blocking(cargo_build).await.expect("the binaries can be built");
+    };
+    BUILT.get_or_init(run).await;
+}
+
+fn cargo_build() {
+    let release = folder().ends_with("release");
+    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+        // All of the workspace, so that its crates are not built again with fewer features.
+        .args(["build", "--workspace", "--bins", "--locked", "--quiet"])
+        .args(release.then_some("--release"))
+        .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
+        .output()
+        .expect("cargo runs");
+    assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+}

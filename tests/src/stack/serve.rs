@@ -1,0 +1,77 @@
+//! One service in this process, on ports of its own.
+
+use crate::{
+    database::TestDatabase,
+    doors::{channel, until_health},
+    settings::{self, Settings},
+};
+use clap::Parser;
+use shared_db::service::Listeners;
+use std::{future::Future, net::SocketAddr, time::Duration};
+use tokio_util::sync::{CancellationToken, DropGuard};
+use tonic::transport::Channel;
+use tonic_health::pb::health_check_response::ServingStatus::Serving;
+
+const START_TIME_MAX: Duration = Duration::from_secs(30);
+
+/// A service that serves. It is asked to stop when this is dropped.
+#[derive(Debug)]
+pub struct Served {
+    pub grpc: SocketAddr,
+    pub health: SocketAddr,
+    pub metrics: SocketAddr,
+    pub channel: Channel,
+    pub stop: CancellationToken,
+    task: tokio::task::JoinHandle<anyhow::Result<()>>,
+    _guard: DropGuard,
+}
+
+impl Served {
+    /// Asks it to stop, and waits until it has ended.
+    pub async fn end(self) -> anyhow::Result<()> {
+        self.stop.cancel();
+        self.task.await?
+    }
+}
+
+pub(super) async fn web(
+    database: &TestDatabase,
+    settings: &Settings,
+    runtime: Option<&Served>,
+) -> Served {
+    // Port 1 refuses.
+    let runtime = runtime.map_or("127.0.0.1:1".to_owned(), |it| it.grpc.to_string());
+    let more = [("DATABASE_URL", database.web_url()), ("RUNTIME_URL", format!("http://{runtime}"))];
+    let arguments = settings::arguments(&settings::web(settings, &more));
+    let config = web_service::Config::try_parse_from(arguments).unwrap_or_else(|it| panic!("{it}"));
+    serve("web-service", |listeners, stop| web_service::serve(config, listeners, stop)).await
+}
+
+pub(super) async fn runtime(database: &TestDatabase, settings: &Settings) -> Served {
+    let more = [("DATABASE_URL", database.runtime_url())];
+    let arguments = settings::arguments(&settings::runtime(settings, &more));
+    let config =
+        runtime_service::Config::try_parse_from(arguments).unwrap_or_else(|it| panic!("{it}"));
+    serve("runtime-service", |listeners, stop| runtime_service::serve(config, listeners, stop))
+        .await
+}
+
+async fn serve<F>(name: &str, service: impl FnOnce(Listeners, CancellationToken) -> F) -> Served
+where
+    F: Future<Output = anyhow::Result<()>> + Send + 'static,
+{
+    let listeners = Listeners::any().await.expect("three ports are free");
+    let address = |it: &tokio::net::TcpListener| it.local_addr().expect("it is bound");
+    let (grpc, health, metrics) =
+        (address(&listeners.grpc), address(&listeners.health), address(&listeners.metrics));
+    let stop = CancellationToken::new();
+    let mut task = tokio::spawn(service(listeners, stop.clone()));
+    tokio::select! {
+        ended = &mut task => panic!("{name} did not start: {ended:?}"),
+        health = until_health(health, Serving, START_TIME_MAX) => {
+            assert_eq!(health, Ok(()), "{name} serves");
+        }
+    }
+    let channel = channel(grpc);
+    Served { grpc, health, metrics, channel, _guard: stop.clone().drop_guard(), stop, task }
+}
