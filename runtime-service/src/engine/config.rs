@@ -1,6 +1,7 @@
 //! Settings of the engine.
 
 use clap::Args;
+use shared_db::service::config::duration;
 use std::time::Duration;
 
 /// How work is claimed, held and given up. Every setting is a flag and, as `FREEHOLD_…`, a variable of the environment.
@@ -10,23 +11,23 @@ pub struct EngineConfig {
     /// Executions that this process does at a time; 0 claims none
     #[arg(long, env = "FREEHOLD_WORKER_CONCURRENCY", default_value_t = 64)]
     pub worker_concurrency: u32,
-    /// How long a lease lasts when it is not renewed, in milliseconds. It is renewed at a third of this
-    #[arg(long, env = "FREEHOLD_LEASE_TTL", default_value = "30000", value_parser = millis)]
+    /// How long a lease lasts when it is not renewed. It is renewed at a third of this
+    #[arg(long, env = "FREEHOLD_LEASE_TTL", default_value = "30s", value_parser = interval)]
     pub lease_ttl: Duration,
-    /// How often the queue is looked at when nothing tells of new work, in milliseconds
-    #[arg(long, env = "FREEHOLD_POLL_INTERVAL", default_value = "200", value_parser = millis)]
+    /// How often the queue is looked at when nothing tells of new work
+    #[arg(long, env = "FREEHOLD_POLL_INTERVAL", default_value = "200ms", value_parser = interval)]
     pub poll_interval: Duration,
-    /// How often this process looks whether somebody asked its executions to stop, in milliseconds
-    #[arg(long, env = "FREEHOLD_CANCEL_INTERVAL", default_value = "500", value_parser = millis)]
+    /// How often this process looks whether somebody asked its executions to stop
+    #[arg(long, env = "FREEHOLD_CANCEL_INTERVAL", default_value = "500ms", value_parser = interval)]
     pub cancel_interval: Duration,
-    /// How often expired leases and passed time limits are looked for, in milliseconds
-    #[arg(long, env = "FREEHOLD_SWEEP_INTERVAL", default_value = "1000", value_parser = millis)]
+    /// How often expired leases and passed time limits are looked for
+    #[arg(long, env = "FREEHOLD_SWEEP_INTERVAL", default_value = "1s", value_parser = interval)]
     pub sweep_interval: Duration,
     /// Leases that an execution may lose with their workers before it fails
     #[arg(long, env = "FREEHOLD_LOST_LEASES_MAX", default_value_t = 5)]
     pub lost_leases_max: i32,
-    /// Longest that calls which must not be repeated are waited for when the process stops, in milliseconds
-    #[arg(long, env = "FREEHOLD_DRAIN_LIMIT", default_value = "10000", value_parser = millis)]
+    /// Longest that calls which must not be repeated are waited for when the process stops
+    #[arg(long, env = "FREEHOLD_DRAIN_LIMIT", default_value = "10s", value_parser = interval)]
     pub drain_limit: Duration,
     /// Networks that actions may call although they are not public, such as 10.1.0.0/16; comma-separated
     #[arg(long, env = "FREEHOLD_HTTP_ALLOW", value_delimiter = ',')]
@@ -48,10 +49,10 @@ impl Default for EngineConfig {
     }
 }
 
-fn millis(text: &str) -> Result<Duration, String> {
-    match text.parse() {
-        Ok(0) => Err("must be at least 1".to_owned()),
-        Ok(millis) => Ok(Duration::from_millis(millis)),
-        Err(_) => Err("must be a whole number of milliseconds".to_owned()),
+/// Written as every other duration of the services; none of these may be nothing.
+fn interval(text: &str) -> Result<Duration, String> {
+    match duration(text)? {
+        Duration::ZERO => Err("must be longer than nothing".to_owned()),
+        interval => Ok(interval),
     }
 }
