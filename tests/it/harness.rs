@@ -1,6 +1,7 @@
 //! The harness keeps its own promises.
 
-use freehold_tests::{database::TestDatabase, remote::Remote};
+use freehold_tests::{database::TestDatabase, remote::Remote, stack::Stack};
+use serde_json::json;
 use std::time::Duration;
 
 #[tokio::test]
@@ -55,4 +56,11 @@ async fn the_remote_does_what_its_paths_say_and_remembers_it() {
     let seen = remote.requests_to("/echo").pop().unwrap();
     assert_eq!(seen.idempotency_key(), Some("k"));
     assert_eq!(remote.requests_to("/flaky").len(), 3);
+}
+
+#[tokio::test]
+async fn an_organization_has_somebody_of_each_role() {
+    let org = Stack::shared().await.organization().await;
+    let members = org.viewer().call("MemberService/ListMembers", json!({})).await.unwrap();
+    assert_eq!(members["members"].as_array().unwrap().len(), 4);
 }

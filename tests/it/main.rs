@@ -7,6 +7,9 @@
 
 mod conformance;
 mod contract;
+mod coverage;
 mod direction;
 mod harness;
 mod ownership;
+mod tenancy;
+mod tour;

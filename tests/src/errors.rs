@@ -59,16 +59,21 @@ pub fn assert_fails<'a, T: std::fmt::Debug>(
 
 /// Everything that a status tells, with `id` taken out of it: two that are equal tell the same.
 pub fn without_id(status: &Status, id: &str) -> (Code, String, Vec<u8>) {
-    let mark = "-".repeat(id.len());
+    without_ids(status, &[id.to_owned()])
+}
+
+/// [`without_id`] for several ids.
+pub fn without_ids(status: &Status, ids: &[String]) -> (Code, String, Vec<u8>) {
+    let mut message = status.message().to_owned();
     let mut details = status.details().to_vec();
-    let (id, mark) = (id.as_bytes(), mark.as_bytes());
-    let mut at = 0;
-    while at + id.len() <= details.len() {
-        if &details[at..at + id.len()] == id {
-            details[at..at + id.len()].copy_from_slice(mark);
+    for id in ids {
+        message = message.replace(id, "-");
+        for at in 0..details.len().saturating_sub(id.len() - 1) {
+            let here = &mut details[at..at + id.len()];
+            if here == id.as_bytes() {
+                here.fill(b'-');
+            }
         }
-        at += 1;
     }
-    let text = status.message().replace(std::str::from_utf8(id).unwrap_or_default(), "-");
-    (status.code(), text, details)
+    (status.code(), message, details)
 }

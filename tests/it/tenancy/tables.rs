@@ -1,0 +1,146 @@
+//! The second lock: with a service's own role and another organization, or none, there are no rows to see or to change.
+
+use crate::tour::{Step, Tour, Visitor};
+use shared_db::scope::Service;
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, Row};
+
+/// A table whose rows have a tenant, and the column that says which.
+struct Table {
+    name: String,
+    column: String,
+    owner: Service,
+}
+
+/// From the database itself: every table of the two schemas with an `org_id`, and organizations.
+async fn tables(pool: &PgPool) -> Vec<Table> {
+    let sql = "select c.oid::regclass::text as name, n.nspname, a.attname
+        from pg_class c
+        join pg_namespace n on n.oid = c.relnamespace
+        join pg_attribute a on a.attrelid = c.oid
+        where n.nspname in ('web', 'runtime') and c.relkind in ('r', 'p')
+            and (a.attname = 'org_id' or (c.relname = 'organizations' and a.attname = 'id'))
+        order by 1";
+    let rows = sqlx::query(sql).fetch_all(pool).await.unwrap();
+    let table = |row: &sqlx::postgres::PgRow| Table {
+        name: row.get("name"),
+        column: row.get("attname"),
+        owner: if row.get::<&str, _>("nspname") == "web" { Service::Web } else { Service::Runtime },
+    };
+    rows.iter().map(table).collect()
+}
+
+/// One text for all rows of an organization: it changes when any of them does.
+pub(super) async fn digest(pool: &PgPool, org: &str) -> String {
+    let mut all = Vec::new();
+    for Table { name, column, .. } in tables(pool).await {
+        // When a key was last used is a matter of its own calls.
+        let sql = format!(
+            "select md5(coalesce(string_agg((to_jsonb(t) - 'last_used_at' - 'updated_at')::text, ',' order by t::text), ''))
+             from {name} t where {column} = '{org}'"
+        );
+        let hash: String = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(pool).await.unwrap();
+        all.push(format!("{name} {hash}"));
+    }
+    all.join("\n")
+}
+
+struct Nobody;
+
+impl Visitor for Nobody {
+    async fn before(&mut self, _: &Tour, _: &Step) {}
+}
+
+async fn count(connection: &mut PgConnection, sql: String) -> i64 {
+    let result = sqlx::query_scalar(AssertSqlSafe(sql.clone())).fetch_one(connection).await;
+    result.unwrap_or_else(|error| panic!("{sql}: {error}"))
+}
+
+/// Begins a transaction as a service does, for an organization or for none.
+async fn begin(pool: &PgPool, org: Option<&str>) -> sqlx::PgTransaction<'static> {
+    let mut tx = pool.begin().await.unwrap();
+    if let Some(org) = org {
+        let sql = format!("set local app.current_org_id = '{org}'");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await.unwrap();
+    }
+    tx
+}
+
+/// SQLSTATE of a statement that is tried and undone.
+async fn try_out(pool: &PgPool, org: Option<&str>, sql: &str) -> Result<u64, String> {
+    let mut tx = begin(pool, org).await;
+    let result = sqlx::query(AssertSqlSafe(sql.to_owned())).execute(&mut *tx).await;
+    tx.rollback().await.unwrap();
+    match result {
+        Ok(done) => Ok(done.rows_affected()),
+        Err(error) => Err(error.as_database_error().unwrap().code().unwrap().into_owned()),
+    }
+}
+
+const DENIED: &str = "42501";
+
+#[tokio::test]
+async fn no_row_of_another_organization_is_seen_or_changed() {
+    let tour = Tour::go(&mut Nobody).await;
+    let database = &tour.stack.database;
+    let superuser = database.superuser();
+    let mine = tour.org.id.as_str();
+    let all = tables(&superuser).await;
+    assert!(15 <= all.len(), "the search finds the tables");
+
+    for Table { name, column, owner } in &all {
+        let rows = format!("select count(*) from {name} where {column} = '{mine}'");
+        let there = count(&mut superuser.acquire().await.unwrap(), rows.clone()).await;
+        // Whatever the tour took away again is not there to be protected.
+        let gone = ["runtime.agent_organizations"].contains(&name.as_str());
+        assert!(0 < there || gone, "the tour leaves rows in {name}");
+
+        for (service, pool) in
+            [(Service::Web, database.web()), (Service::Runtime, database.runtime())]
+        {
+            for org in [Some(tour.stranger.id.as_str()), None] {
+                let mut tx = begin(&pool, org).await;
+                assert_eq!(count(&mut tx, rows.clone()).await, 0, "{service:?} sees {name}");
+                drop(tx);
+                if service != *owner {
+                    continue;
+                }
+                let update = format!("update {name} set {column} = {column}");
+                let update = format!("{update} where {column} = '{mine}'");
+                let delete = format!("delete from {name} where {column} = '{mine}'");
+                for sql in [update, delete] {
+                    let result = try_out(&pool, org, &sql).await;
+                    let denied = result == Err(DENIED.to_owned());
+                    assert!(result == Ok(0) || denied, "{sql}: {result:?}");
+                }
+            }
+        }
+    }
+}
+
+#[tokio::test]
+async fn no_row_can_be_given_to_another_organization() {
+    let tour = Tour::go(&mut Nobody).await;
+    let database = &tour.stack.database;
+    let (mine, theirs) = (tour.org.id.as_str(), tour.stranger.id.as_str());
+    for Table { name, column, owner } in tables(&database.superuser()).await {
+        let pool = match owner {
+            Service::Web => database.web(),
+            Service::Runtime => database.runtime(),
+        };
+        // A copy of a row that the superuser made visible for a moment: only its tenant is wrong.
+        let row: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!(
+            "select to_jsonb(t)::text from {name} t where {column} = '{mine}' limit 1"
+        )))
+        .fetch_optional(&database.superuser())
+        .await
+        .unwrap();
+        let Some(row) = row else { continue };
+        let row = row.replace('\'', "''");
+        let insert = format!(
+            "insert into {name} select * from jsonb_populate_record(null::{name}, '{row}')"
+        );
+        for org in [Some(theirs), None] {
+            assert_eq!(try_out(&pool, org, &insert).await, Err(DENIED.to_owned()), "{name}");
+        }
+    }
+}
