@@ -1,6 +1,7 @@
 //! gRPC: one module a service. Handlers accept, parse, make one call, and wrap; there is no SQL here.
 
 pub mod actions;
+pub mod agents;
 pub mod identity;
 pub mod request;
 
@@ -8,14 +9,15 @@ use crate::app::App;
 use shared_db::{service::Limits, tuned};
 use tonic::service::RoutesBuilder;
 use web_api::v1::{
-    activity_service_server::ActivityServiceServer, api_key_service_server::ApiKeyServiceServer,
+    activity_service_server::ActivityServiceServer, agent_service_server::AgentServiceServer,
+    api_key_service_server::ApiKeyServiceServer,
     core_action_service_server::CoreActionServiceServer,
-    member_service_server::MemberServiceServer,
+    execution_service_server::ExecutionServiceServer, member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer,
     platform_service_server::PlatformServiceServer, user_service_server::UserServiceServer,
 };
 
-/// Adds the services that need nothing but the database.
+/// Adds all services.
 pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
     macro_rules! add {
         ($($server:ident($($service:ident)::+)),* $(,)?) => {
@@ -30,5 +32,7 @@ pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
         ActivityServiceServer(identity::activities::ActivityService),
         PlatformServiceServer(actions::platforms::PlatformService),
         CoreActionServiceServer(actions::core_actions::CoreActionService),
+        AgentServiceServer(agents::agents::AgentService),
+        ExecutionServiceServer(agents::executions::ExecutionService),
     );
 }

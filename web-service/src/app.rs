@@ -1,15 +1,17 @@
 //! What takes more than one statement, and what all handlers share.
 
+pub mod agents;
 pub mod api_keys;
 pub mod change;
 pub mod members;
 pub mod organizations;
 pub mod users;
 
-use crate::{Config, auth::cache::Cache};
+use crate::{Config, auth::cache::Cache, runtime::Runtime};
 use anyhow::Result;
 use rand::RngCore;
 use shared_db::{clock::Clock, page::PageTokens, scope::Db};
+use tokio_util::sync::CancellationToken;
 
 /// What every handler has at hand. Clones share all of it.
 #[derive(Clone)]
@@ -19,10 +21,13 @@ pub struct App {
     pub clock: Clock,
     /// Callers that were found good; forgotten when something is taken from one of them.
     pub callers: Cache,
+    pub runtime: Runtime,
+    /// Cancelled when the service begins to stop: streams end, so that their callers watch at another replica.
+    pub stop: CancellationToken,
 }
 
 impl App {
-    pub fn new(db: Db, config: &Config) -> Result<Self> {
+    pub fn new(db: Db, config: &Config, stop: CancellationToken) -> Result<Self> {
         let page_tokens = match config.page_token_key.read()? {
             Some(key) => PageTokens::new(key.expose().as_bytes()),
             None => {
@@ -32,6 +37,7 @@ impl App {
             }
         };
         let callers = Cache::new(config.auth.auth_cache_ttl);
-        Ok(Self { db, page_tokens, clock: Clock::System, callers })
+        let runtime = Runtime::new(&config.runtime, config.runtime_key.read()?.as_ref())?;
+        Ok(Self { db, page_tokens, clock: Clock::System, callers, runtime, stop })
     }
 }

@@ -1,5 +1,6 @@
 //! The settings of web-service. Each is a flag and a variable; `--help` documents them all.
 
+use crate::runtime::RuntimeConfig;
 use clap::{Args, Parser};
 use shared_db::{
     secret_arg,
@@ -32,6 +33,8 @@ pub struct Config {
     pub auth: AuthConfig,
     #[command(flatten)]
     pub page_token_key: PageTokenKey,
+    #[command(flatten)]
+    pub runtime: RuntimeConfig,
     #[command(flatten)]
     pub runtime_key: RuntimeKey,
 }

@@ -3,17 +3,19 @@
 //! - [`api`]: accept, parse, one call, wrap. No SQL.
 //! - [`app`]: what takes more than one statement; [`app::change`] holds a change and its line in the audit trail together.
 //! - [`store`]: the statements, one module a resource.
+//! - [`runtime`]: the client of runtime-service.
 //! - [`auth`]: who is calling: a key of an organization, a token of a configured issuer, or the platform itself.
 
 pub mod api;
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod runtime;
 pub mod store;
 
 pub use config::Config;
 
-use app::App;
+use app::{App, agents::sender};
 use auth::Authentication;
 use shared_db::{
     scope::Service,
@@ -28,9 +30,13 @@ pub async fn serve(
     listeners: Listeners,
     stop: CancellationToken,
 ) -> anyhow::Result<()> {
-    let boot = Boot::new(Service::Web, config.service.clone(), web_api::DESCRIPTOR)?;
-    let app = App::new(boot.db.clone(), &config)?;
+    let mut boot = Boot::new(Service::Web, config.service.clone(), web_api::DESCRIPTOR)?;
+    let app = App::new(boot.db.clone(), &config, stop.clone())?;
     let authentication = Authentication::new(&app, &config).await?;
+    let runtime = app.runtime.clone();
+    boot.background("runtime addresses", move |stop| runtime.clone().resolve(stop));
+    let (sender, interval) = (app.clone(), config.runtime.sender_interval);
+    boot.background("sender", move |stop| sender::run(sender.clone(), interval, stop));
     let mut routes = RoutesBuilder::default();
     api::add_services(&mut routes, boot.limits, &app);
     boot.run(routes.routes(), authentication, listeners, stop).await

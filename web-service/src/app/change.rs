@@ -12,7 +12,7 @@
 use crate::store::identity::activities::{self, NewActivity};
 use shared_db::{
     error::{Error, Result},
-    ids::{ApiKeyId, CoreActionId, OrganizationId, PlatformId, UserId},
+    ids::{AgentId, ApiKeyId, CoreActionId, ExecutionId, OrganizationId, PlatformId, UserId},
     scope::{Db, Scope, Tx},
     service::{Caller, telemetry},
 };
@@ -49,6 +49,8 @@ subjects! {
     ApiKeyId = "api_key",
     PlatformId = "platform",
     CoreActionId = "core_action",
+    AgentId = "agent",
+    ExecutionId = "execution",
 }
 
 /// Who changes what.

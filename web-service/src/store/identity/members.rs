@@ -56,6 +56,24 @@ pub async fn get(conn: &mut PgConnection, org: OrganizationId, user: UserId) -> 
     .ok_or_else(|| Error::not_found("member", user))
 }
 
+/// What a user is in an organization, if anything.
+pub async fn role(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    user: UserId,
+) -> Result<Option<MemberRole>> {
+    let role = sqlx::query_scalar!(
+        r#"select role as "role: MemberRole"
+         from web.organization_members
+         where org_id = $1 and user_id = $2"#,
+        org.0,
+        user.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(role)
+}
+
 pub async fn list<M: Message>(
     conn: &mut PgConnection,
     org: OrganizationId,

@@ -1,0 +1,264 @@
+//! runtime-service as web sees it: commands, each bounded by the caller's deadline and part of its trace.
+
+mod config;
+mod endpoints;
+
+pub use config::RuntimeConfig;
+
+use common_api::types::{Agent, Execution};
+use endpoints::Resolver;
+use prost::bytes::Bytes;
+use rand::Rng;
+use runtime_api::v1::{
+    self as pb, agent_service_client::AgentServiceClient,
+    execution_service_client::ExecutionServiceClient,
+};
+use shared_db::{
+    error::{DOMAIN, Error, Reason, Result, reason_name},
+    ids::{OrganizationId, UserId},
+    service::{Caller, Secret, deadline, telemetry},
+};
+use std::time::Duration;
+use tokio_util::sync::CancellationToken;
+use tonic::{
+    Code, Request, Response, Status,
+    metadata::{Ascii, MetadataValue},
+    transport::Channel,
+};
+use tonic_types::StatusExt;
+
+/// The longest that a command may take, all attempts together. The sender waits longer than this before it takes one over.
+pub const COMMAND_MAX: Duration = Duration::from_secs(8);
+
+/// Attempts of a command that may be repeated.
+const ATTEMPTS_MAX: u32 = 4;
+
+/// Delay before the second attempt. It doubles, and the half of it is drawn.
+const BACKOFF: Duration = Duration::from_millis(40);
+
+/// For whom a command is given.
+#[derive(Clone, Copy, Debug)]
+pub struct Actor {
+    pub org: OrganizationId,
+    pub user: Option<UserId>,
+}
+
+impl Actor {
+    pub fn of(caller: &Caller) -> Result<Self> {
+        Ok(Self { org: caller.org()?, user: caller.user })
+    }
+}
+
+/// Whether doing a command twice is doing it once.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Repeat {
+    Freely,
+    Never,
+}
+
+/// The client. Clones share its connections.
+#[derive(Clone)]
+pub struct Runtime {
+    channel: Channel,
+    resolver: Resolver,
+    authorization: Option<MetadataValue<Ascii>>,
+}
+
+impl Runtime {
+    /// Connects when the first command is given, to what [`Runtime::resolve`] finds.
+    pub fn new(config: &RuntimeConfig, key: Option<&Secret>) -> anyhow::Result<Self> {
+        let (channel, resolver) = endpoints::channel(config)?;
+        let authorization = key
+            .map(|key| {
+                let mut value: MetadataValue<Ascii> = format!("Bearer {}", key.expose())
+                    .parse()
+                    .map_err(|_| anyhow::anyhow!("--runtime-key is not printable ASCII"))?;
+                value.set_sensitive(true);
+                anyhow::Ok(value)
+            })
+            .transpose()?;
+        Ok(Self { channel, resolver, authorization })
+    }
+
+    /// Keeps the addresses of runtime-service up to date until `stop`.
+    pub async fn resolve(self, stop: CancellationToken) -> anyhow::Result<()> {
+        self.resolver.run(stop).await
+    }
+
+    pub async fn create_agent(
+        &self,
+        actor: Actor,
+        message: pb::CreateAgentRequest,
+    ) -> Result<Agent> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            agents(channel).create_agent(it).await
+        })
+        .await
+    }
+
+    /// Not repeated: a second time would make a second revision.
+    pub async fn update_agent(
+        &self,
+        actor: Actor,
+        message: pb::UpdateAgentRequest,
+    ) -> Result<Agent> {
+        self.call(actor, Repeat::Never, message, |channel, it| async move {
+            agents(channel).update_agent(it).await
+        })
+        .await
+    }
+
+    /// Not repeated: a second time would find nothing.
+    pub async fn delete_agent(&self, actor: Actor, message: pb::DeleteAgentRequest) -> Result<()> {
+        self.call(actor, Repeat::Never, message, |channel, it| async move {
+            agents(channel).delete_agent(it).await
+        })
+        .await
+    }
+
+    pub async fn share_agent(&self, actor: Actor, message: pb::ShareAgentRequest) -> Result<()> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            agents(channel).share_agent(it).await
+        })
+        .await
+    }
+
+    pub async fn unshare_agent(
+        &self,
+        actor: Actor,
+        message: pb::UnshareAgentRequest,
+    ) -> Result<()> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            agents(channel).unshare_agent(it).await
+        })
+        .await
+    }
+
+    pub async fn start_execution(
+        &self,
+        actor: Actor,
+        message: pb::StartExecutionRequest,
+    ) -> Result<Execution> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).start_execution(it).await
+        })
+        .await
+    }
+
+    pub async fn cancel_execution(
+        &self,
+        actor: Actor,
+        message: pb::CancelExecutionRequest,
+    ) -> Result<Execution> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).cancel_execution(it).await
+        })
+        .await
+    }
+
+    /// Gives a command, and gives it again while runtime is unavailable, if it may be repeated and there is time.
+    async fn call<Q: Clone, A, F>(
+        &self,
+        actor: Actor,
+        repeat: Repeat,
+        message: Q,
+        send: impl Fn(Channel, Request<Q>) -> F,
+    ) -> Result<A>
+    where
+        F: Future<Output = Result<Response<A>, Status>>,
+    {
+        let left = deadline::remaining().map_or(COMMAND_MAX, |it| it.min(COMMAND_MAX));
+        let until = tokio::time::Instant::now() + left;
+        let attempts = async {
+            let mut attempt = 1;
+            loop {
+                let request = self.request(actor, message.clone(), until)?;
+                let error = match send(self.channel.clone(), request).await {
+                    Ok(answer) => return Ok(answer.into_inner()),
+                    Err(status) => refused(status),
+                };
+                let again = repeat == Repeat::Freely && error.kind().0 == Code::Unavailable;
+                if !again || attempt == ATTEMPTS_MAX {
+                    return Err(error);
+                }
+                let delay = BACKOFF * 2_u32.pow(attempt - 1);
+                let delay = rand::rng().random_range(delay / 2..=delay);
+                tokio::time::sleep(delay).await;
+                attempt += 1;
+            }
+        };
+        tokio::time::timeout_at(until, attempts).await.unwrap_or_else(|_| {
+            let caller_is_late = deadline::remaining().is_some_and(|it| it.is_zero());
+            if caller_is_late { Err(Error::DeadlineExceeded) } else { Err(unavailable()) }
+        })
+    }
+
+    fn request<Q>(
+        &self,
+        actor: Actor,
+        message: Q,
+        until: tokio::time::Instant,
+    ) -> Result<Request<Q>> {
+        let mut request = Request::new(message);
+        request.set_timeout(until.saturating_duration_since(tokio::time::Instant::now()));
+        let metadata = request.metadata_mut();
+        let text = |it: String| it.parse::<MetadataValue<Ascii>>().map_err(Error::internal);
+        metadata.insert("x-freehold-org", text(actor.org.to_string())?);
+        if let Some(user) = actor.user {
+            metadata.insert("x-freehold-user", text(user.to_string())?);
+        }
+        if let Some(authorization) = &self.authorization {
+            metadata.insert("authorization", authorization.clone());
+        }
+        telemetry::inject(metadata);
+        Ok(request)
+    }
+}
+
+fn agents(channel: Channel) -> AgentServiceClient<Channel> {
+    AgentServiceClient::new(channel).max_decoding_message_size(usize::MAX)
+}
+
+fn executions(channel: Channel) -> ExecutionServiceClient<Channel> {
+    ExecutionServiceClient::new(channel).max_decoding_message_size(usize::MAX)
+}
+
+/// What runtime says in our own words is passed on; everything else means that it is not there for us. That it does not accept
+/// web is nothing that the caller could mend, so it is told to the operator instead.
+fn refused(status: Status) -> Error {
+    let ours = status.get_details_error_info().filter(|it| it.domain == DOMAIN);
+    let Some(info) = ours else {
+        tracing::warn!(code = ?status.code(), message = status.message(), "runtime-service does not answer");
+        return unavailable();
+    };
+    let between_us = [
+        Reason::CredentialsMissing,
+        Reason::CredentialsInvalid,
+        Reason::RoleTooLow,
+        Reason::PeerNotAllowed,
+        Reason::OrganizationMissing,
+        Reason::MethodUnknown,
+        Reason::MalformedMessage,
+        Reason::NotServing,
+        Reason::CallerGone,
+    ];
+    if between_us.iter().any(|it| reason_name(*it) == info.reason) {
+        tracing::error!(
+            reason = info.reason,
+            message = status.message(),
+            "runtime-service refuses web-service"
+        );
+        return unavailable();
+    }
+    // Without the metadata of runtime's response, which are not the caller's.
+    let details = Bytes::copy_from_slice(status.details());
+    Error::Status(Box::new(Status::with_details(status.code(), status.message(), details)))
+}
+
+fn unavailable() -> Error {
+    Error::Unavailable {
+        reason: Reason::RuntimeUnavailable,
+        problem: "runtime-service does not answer; repeat in a moment, with the same request_id"
+            .into(),
+    }
+}
