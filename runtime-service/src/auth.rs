@@ -68,7 +68,7 @@ impl Authenticate for WebOnly {
 
 /// The id that a header holds, if it is there.
 fn named<T: FromStr>(call: &Call, header: &'static str) -> Result<Option<T>> {
-    let parsed = call.header(header).map(|it| it.parse());
+    let parsed = call.header(header).map(str::parse);
     parsed.transpose().map_err(|_| Error::invalid(header, "must be a UUID"))
 }
 

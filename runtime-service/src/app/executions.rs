@@ -148,15 +148,14 @@ impl Executions {
         let Some(IoSchema { input: Some(schema), .. }) = &agent.io_schema else { return Ok(()) };
         let key =
             (id("organization_id", &agent.organization_id)?, id("id", &agent.id)?, agent.revision);
-        let schema = match self.schemas.get(&key).await {
-            Some(schema) => schema,
-            None => {
-                // It compiled when the agent was written.
-                let value = json::from_struct(schema.clone());
-                let compiled = schema::compile(&value).map_err(Error::internal)?;
-                self.schemas.insert(key, compiled.clone()).await;
-                compiled
-            }
+        let schema = if let Some(schema) = self.schemas.get(&key).await {
+            schema
+        } else {
+            // It compiled when the agent was written.
+            let value = json::from_struct(schema.clone());
+            let compiled = schema::compile(&value).map_err(Error::internal)?;
+            self.schemas.insert(key, compiled.clone()).await;
+            compiled
         };
         let violations: Vec<_> = (schema.mismatches(input).into_iter())
             .map(|it| Violation { field: format!("input{}", it.path), problem: it.problem })

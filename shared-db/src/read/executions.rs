@@ -168,7 +168,7 @@ pub async fn events(
 ) -> Result<Vec<pb::ExecutionEvent>> {
     let rows = sqlx::query_as!(
         Event,
-        "select execution_id, seq, event_type, step_key, payload, created_at
+        "select execution_id, seq, event_type as kind, step_key, payload, created_at
          from runtime.execution_events
          where org_id = $1 and execution_id = $2 and $3 <= seq
          order by seq
@@ -187,7 +187,7 @@ pub async fn events(
 struct Event {
     execution_id: ExecutionId,
     seq: i64,
-    event_type: EventType,
+    kind: EventType,
     step_key: Option<String>,
     payload: Value,
     created_at: DateTime<Utc>,
@@ -255,7 +255,7 @@ impl From<Event> for pb::ExecutionEvent {
         Self {
             execution_id: it.execution_id.to_string(),
             seq: it.seq,
-            r#type: pb::EventType::from(it.event_type).into(),
+            r#type: pb::EventType::from(it.kind).into(),
             step_key: it.step_key.unwrap_or_default(),
             payload: object(it.payload),
             create_time: Some(timestamp(it.created_at)),

@@ -24,7 +24,7 @@ pub async fn list(
     // The place of a step in this list is its sequence, which the statement finds by the id in the cursor.
     let rows = sqlx::query_as!(
         Step,
-        "select id, execution_id, step_key, sequence, step_type, state, side_effect, input, output, error_reason,
+        "select id, execution_id, step_key as key, sequence, step_type as kind, state, side_effect, input, output, error_reason,
                 error_message, attempt, metadata, started_at, finished_at, created_at
          from runtime.execution_steps
          where org_id = $1
@@ -75,9 +75,9 @@ pub async fn action_executions(
 struct Step {
     id: StepId,
     execution_id: ExecutionId,
-    step_key: String,
+    key: String,
     sequence: i32,
-    step_type: StepType,
+    kind: StepType,
     state: StepState,
     side_effect: SideEffect,
     input: Option<Value>,
@@ -128,10 +128,10 @@ impl From<Step> for pb::ExecutionStep {
         Self {
             id: it.id.to_string(),
             execution_id: it.execution_id.to_string(),
-            error: error(it.error_reason, it.error_message, Some(it.step_key.clone())),
-            step_key: it.step_key,
+            error: error(it.error_reason, it.error_message, Some(it.key.clone())),
+            step_key: it.key,
             sequence: it.sequence,
-            r#type: pb::StepType::from(it.step_type).into(),
+            r#type: pb::StepType::from(it.kind).into(),
             state: pb::StepState::from(it.state).into(),
             side_effect: pb::SideEffect::from(it.side_effect).into(),
             input: it.input.map(json::to_value),

@@ -10,8 +10,8 @@ use shared_db::{
 };
 use std::time::Duration;
 
-const HOUR: Duration = Duration::from_secs(3600);
-const DAY: Duration = Duration::from_secs(24 * 3600);
+const HOUR: Duration = Duration::from_hours(1);
+const DAY: Duration = Duration::from_hours(24);
 
 /// What is taken when nothing is said, and the most that can be said.
 const QUEUE: (Duration, Duration) = (DAY, DAY.saturating_mul(30));
