@@ -1,0 +1,147 @@
+//! The three cases, and what they need to be there.
+
+use crate::Subjects;
+use anyhow::{Result, bail};
+use common_api::types::{
+    ActionCall, Agent, AgentEndpoint, AgentType, EventType, HttpCall, SideEffect,
+};
+use freehold_tests::{client::Caller, reach::failed};
+use rand::distr::{Alphanumeric, SampleString};
+use tonic::metadata::AsciiMetadataValue;
+use web_api::v1::{
+    CoreAction, CreateAgentRequest, CreateCoreActionRequest, GetCoreActionRequest,
+    StartExecutionRequest, WatchExecutionRequest, core_action::Kind,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Case {
+    Read,
+    Create,
+    Execute,
+}
+
+pub(crate) const ALL: [Case; 3] = [Case::Read, Case::Create, Case::Execute];
+
+impl Case {
+    pub(crate) fn title(self) -> &'static str {
+        match self {
+            Self::Read => "read (GetCoreAction)",
+            Self::Create => "create (CreateCoreAction)",
+            Self::Execute => "execute (start to final event, one HTTP call)",
+        }
+    }
+}
+
+pub(crate) struct Cases {
+    subjects: Subjects,
+    /// Distinguishes this run's names from those of earlier ones.
+    run: String,
+}
+
+impl Cases {
+    pub(crate) async fn prepare(caller: &Caller, remote: &str) -> Result<Self> {
+        let run = Alphanumeric.sample_string(&mut rand::rng(), 8).to_lowercase();
+        let action = create_action(caller, new_action(&format!("bench-{run}"), remote)).await?;
+        let call = ActionCall {
+            step_key: "echo".to_owned(),
+            core_action_id: action.id.clone(),
+            ..ActionCall::default()
+        };
+        let agent = Agent {
+            slug: format!("bench-{run}"),
+            name: "bench".to_owned(),
+            r#type: AgentType::Api.into(),
+            endpoint: Some(AgentEndpoint { calls: vec![call] }),
+            ..Agent::default()
+        };
+        let made = caller
+            .agents()
+            .create_agent(CreateAgentRequest { agent: Some(agent), request_id: String::new() })
+            .await
+            .map_err(|it| failed("CreateAgent", &it))?;
+        let subjects = Subjects {
+            agent: made.into_inner(),
+            organization_id: action.organization_id,
+            core_action_id: action.id,
+        };
+        Ok(Self { subjects, run })
+    }
+
+    pub(crate) async fn call(&self, case: Case, side: &str, caller: &Caller, n: u64) -> Result<()> {
+        match case {
+            Case::Read => self.read(caller).await,
+            Case::Create => {
+                let slug = format!("bench-{}-{n}", self.run);
+                let action = new_action(&slug, "http://127.0.0.1");
+                let request = CreateCoreActionRequest { core_action: Some(action) };
+                let request = self.in_organization(request)?;
+                let made = caller.core_actions().create_core_action(request).await;
+                made.map_err(|it| failed("CreateCoreAction", &it))?;
+                Ok(())
+            }
+            Case::Execute => self.execute(side, caller, n).await,
+        }
+    }
+
+    async fn read(&self, caller: &Caller) -> Result<()> {
+        let request = GetCoreActionRequest { id: self.subjects.core_action_id.clone() };
+        let got = caller.core_actions().get_core_action(self.in_organization(request)?).await;
+        got.map_err(|it| failed("GetCoreAction", &it))?;
+        Ok(())
+    }
+
+    /// Freehold accepts and then tells of the end; the bare handler answers when it is done.
+    async fn execute(&self, side: &str, caller: &Caller, n: u64) -> Result<()> {
+        let request = StartExecutionRequest {
+            agent_id: self.subjects.agent.id.clone(),
+            request_id: format!("bench-{}-{n}", self.run),
+            ..StartExecutionRequest::default()
+        };
+        let mut executions = caller.executions();
+        let started = executions.start_execution(self.in_organization(request)?).await;
+        let id = started.map_err(|it| failed("StartExecution", &it))?.into_inner().id;
+        if side == "bare" {
+            return Ok(());
+        }
+        let request = WatchExecutionRequest { id, from_seq: 1 };
+        let watched = executions.watch_execution(request).await;
+        let mut events = watched.map_err(|it| failed("WatchExecution", &it))?.into_inner();
+        let mut last = EventType::Unspecified;
+        while let Some(it) = events.message().await.map_err(|it| failed("WatchExecution", &it))? {
+            last = it.event.unwrap_or_default().r#type();
+        }
+        if last != EventType::ExecutionSucceeded {
+            bail!("an execution ended with {}", last.as_str_name());
+        }
+        Ok(())
+    }
+
+    /// Names the organization: Freehold knows it by the key, the bare handler knows nothing.
+    fn in_organization<T>(&self, message: T) -> Result<tonic::Request<T>> {
+        let mut request = tonic::Request::new(message);
+        let org: AsciiMetadataValue = self.subjects.organization_id.parse()?;
+        request.metadata_mut().insert("x-freehold-org", org);
+        Ok(request)
+    }
+}
+
+fn new_action(slug: &str, remote: &str) -> CoreAction {
+    let http = HttpCall {
+        method: "GET".to_owned(),
+        url: format!("{remote}/status/200"),
+        ..HttpCall::default()
+    };
+    CoreAction {
+        slug: slug.to_owned(),
+        name: "bench".to_owned(),
+        kind: Some(Kind::Http(http)),
+        side_effect: SideEffect::Pure.into(),
+        ..CoreAction::default()
+    }
+}
+
+async fn create_action(caller: &Caller, action: CoreAction) -> Result<CoreAction> {
+    let request = CreateCoreActionRequest { core_action: Some(action) };
+    let made = caller.core_actions().create_core_action(request).await;
+    Ok(made.map_err(|it| failed("CreateCoreAction", &it))?.into_inner())
+}

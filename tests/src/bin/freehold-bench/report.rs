@@ -1,0 +1,67 @@
+//! What was measured, and on what.
+
+use crate::{Run, cases::Case, load::Sample};
+use anyhow::{Context, Result};
+use sqlx::{Connection, PgConnection};
+use std::{collections::BTreeMap, fs, thread};
+
+#[derive(Default)]
+pub(crate) struct Samples(BTreeMap<(Case, &'static str), Vec<Sample>>);
+
+impl Samples {
+    pub(crate) fn add(&mut self, case: Case, side: &'static str, sample: Sample) {
+        self.0.entry((case, side)).or_default().push(sample);
+    }
+
+    /// One line a case: medians of the rounds.
+    pub(crate) fn print(&self) {
+        println!(
+            "| case | Freehold, calls/s | bare, calls/s | ratio | Freehold p50 / p99, ms | bare p50 / p99, ms |"
+        );
+        println!("|---|---|---|---|---|---|");
+        for case in crate::cases::ALL {
+            let of = |side, field: fn(&Sample) -> f64| {
+                let samples = self.0.get(&(case, side));
+                median(samples.into_iter().flatten().map(field).collect())
+            };
+            let (ours, bare) = (of("freehold", |it| it.rate), of("bare", |it| it.rate));
+            println!(
+                "| {} | {ours:.0} | {bare:.0} | {:.2} | {:.1} / {:.1} | {:.1} / {:.1} |",
+                case.title(),
+                ours / bare,
+                of("freehold", |it| it.p50_ms),
+                of("freehold", |it| it.p99_ms),
+                of("bare", |it| it.p50_ms),
+                of("bare", |it| it.p99_ms),
+            );
+        }
+    }
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_unstable_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+pub(crate) async fn header(run: &Run) -> Result<()> {
+    let mut conn =
+        PgConnection::connect(&run.database_url).await.context("DATABASE_URL does not answer")?;
+    let postgres: String = sqlx::query_scalar("show server_version").fetch_one(&mut conn).await?;
+    let fsync: String = sqlx::query_scalar("show fsync").fetch_one(&mut conn).await?;
+    let processor = field("/proc/cpuinfo", "model name").unwrap_or_default();
+    let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
+    let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    println!(
+        "{processors} processors ({processor}), {memory}; PostgreSQL {postgres}, fsync {fsync}; services, database, remote and \
+         load on this one machine. {} calls under way, {} rounds of {} s, interleaved; medians.\n",
+        run.in_flight, run.rounds, run.seconds
+    );
+    Ok(())
+}
+
+/// The value of the first line with this name.
+fn field(file: &str, name: &str) -> Option<String> {
+    let text = fs::read_to_string(file).ok()?;
+    let line = text.lines().find(|it| it.starts_with(name))?;
+    Some(line.split_once(':')?.1.trim().to_owned())
+}
