@@ -2,6 +2,7 @@
 //!
 //! - [`scope`]: the only way to the database, one transaction for one organization;
 //! - [`contract`]: who may do what with which table; [`grants`], [`policies`] and [`roles`] are generated from it, by [`migrate`];
+//! - [`verify`], [`probe`], [`snapshot`]: that the database is what the contract says, from outside and from inside;
 //! - [`service`]: what stands around every handler;
 //! - [`read`]: the reads of `runtime.*`, which both services do;
 //! - [`wire`]: times between the database and the wire;
@@ -13,6 +14,7 @@ pub mod clock;
 pub mod contract;
 pub mod enums;
 pub mod error;
+pub mod explain;
 pub mod grants;
 pub mod ids;
 pub mod json;
@@ -24,5 +26,8 @@ pub mod quote;
 pub mod read;
 pub mod roles;
 pub mod scope;
+pub mod seed;
 pub mod service;
+pub mod snapshot;
+pub mod verify;
 pub mod wire;

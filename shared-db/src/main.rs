@@ -1,9 +1,11 @@
 //! The `shared-db` command: what is done to the database from outside the services.
 
 use anyhow::{Context, Result};
-use clap::{Args, Parser, Subcommand};
+use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
-use shared_db::{migrate, roles::Passwords};
+use shared_db::{
+    contract::Contract, explain, migrate, roles::Passwords, seed, snapshot::Snapshot, verify,
+};
 use sqlx::{Connection, PgConnection};
 use std::{path::PathBuf, process::ExitCode};
 
@@ -25,8 +27,36 @@ struct Cli {
 enum Command {
     /// Make the roles, apply what is pending, and generate grants and policies, in one transaction.
     Migrate(MigrateArgs),
-    /// Which migrations are applied and which are pending.
+    /// Which migrations are applied and pending, and whether the schema is the one of this build.
     Status,
+    /// Prove that what each role can effectively do is what the contract says. Exit status 1: findings; 2: could not look.
+    Verify {
+        #[arg(long, value_enum, default_value_t = Format::Text)]
+        format: Format,
+    },
+    /// Print the schema of the database, in the form of schema.sql.
+    Snapshot,
+    /// Who may do what with a table, or with all of them. Needs no database.
+    Explain {
+        /// Such as `web.api_keys`.
+        table: Option<String>,
+        /// The reference page, REFERENCE.md.
+        #[arg(long, conflicts_with = "table")]
+        markdown: bool,
+    },
+    /// Make a demo organization with an owner and a key. Run again it makes another key, or none if one is given.
+    Seed {
+        /// The key to accept, `fh_<12 letters or digits>_<43 characters of base64url>`; without it one is made and printed.
+        #[arg(long, env = "FREEHOLD_DEMO_KEY", hide_env_values = true)]
+        key: Option<SecretString>,
+    },
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+enum Format {
+    /// One line a finding: kind, object, why, the statement that mends it.
+    Text,
+    Json,
 }
 
 #[derive(Args)]
@@ -80,13 +110,73 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             }
             println!("schema version {}", report.version);
         }
-        Command::Status => {
-            for it in migrate::pending(&mut connect(url).await?).await? {
-                println!("pending {it}");
+        Command::Status => status(&mut connect(url).await?).await?,
+        Command::Verify { format } => return verify(&mut connect(url).await?, format).await,
+        Command::Snapshot => {
+            print!("{}", Snapshot::take(&mut connect(url).await?).await?.text());
+        }
+        Command::Explain { table, markdown } => explain(table.as_deref(), markdown)?,
+        Command::Seed { key } => {
+            let seeded = seed::run(&mut connect(url).await?, key.as_ref()).await?;
+            println!("organization {}", seeded.organization);
+            println!("user {}", seeded.user);
+            if let Some(key) = seeded.new_key {
+                println!("key {} (not shown again)", key.expose_secret());
             }
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+async fn status(conn: &mut PgConnection) -> Result<()> {
+    let pending = migrate::pending(conn).await?;
+    for it in migrate::applied(conn).await? {
+        println!("applied {it}");
+    }
+    for it in &pending {
+        println!("pending {it}");
+    }
+    if pending.is_empty() {
+        let drift = verify::drift::check(conn).await?;
+        let drift = if drift.is_empty() {
+            "no".to_owned()
+        } else {
+            format!("yes: {} objects; see verify", drift.len())
+        };
+        println!("drift {drift}");
+    }
+    Ok(())
+}
+
+async fn verify(conn: &mut PgConnection, format: Format) -> Result<ExitCode> {
+    let findings = verify::run(conn).await?;
+    match format {
+        Format::Text => findings.iter().for_each(|it| println!("{it}")),
+        Format::Json => println!("{}", serde_json::to_string_pretty(&findings)?),
+    }
+    Ok(if findings.is_empty() { ExitCode::SUCCESS } else { ExitCode::from(1) })
+}
+
+fn explain(path: Option<&str>, markdown: bool) -> Result<()> {
+    let contract = Contract::embedded();
+    if markdown {
+        print!("{}", explain::markdown(contract));
+        return Ok(());
+    }
+    let named = |path: &str| {
+        let (schema, name) = path.split_once('.')?;
+        contract.table(schema, name)
+    };
+    match path {
+        Some(path) => {
+            let table = named(path).with_context(|| {
+                format!("{path} is not in the contract; name a table as schema.table")
+            })?;
+            print!("{}", explain::table(table));
+        }
+        None => contract.tables.iter().for_each(|it| print!("{}", explain::table(it))),
+    }
+    Ok(())
 }
 
 async fn connect(url: Option<&SecretString>) -> Result<PgConnection> {

@@ -6,6 +6,8 @@
 mod boundary;
 mod ledger;
 
+pub(crate) use boundary::{columns, tables};
+
 use crate::{contract::Contract, quote, roles};
 use anyhow::{Context, Result, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
@@ -74,6 +76,11 @@ pub async fn run_with(
 /// Migrations that are still to be applied.
 pub async fn pending(conn: &mut PgConnection) -> Result<Vec<String>> {
     ledger::pending(conn, &MIGRATIONS).await
+}
+
+/// Migrations that are applied, oldest first.
+pub async fn applied(conn: &mut PgConnection) -> Result<Vec<String>> {
+    ledger::applied_names(conn).await
 }
 
 /// From here on everything is made by, and belongs to, the owner.

@@ -48,6 +48,16 @@ impl Condition {
         }
     }
 
+    /// In one word, as the reference page has it.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::All => "all",
+            Self::Organization { .. } => "org",
+            Self::OwnUser => "self",
+            Self::KnownUser { .. } => "members",
+        }
+    }
+
     /// As a person would say it.
     pub fn sentence(&self) -> &'static str {
         match self {

@@ -18,7 +18,8 @@ const TABLES: &str = "
     where c.relkind in ('r', 'p', 'f')
         and not c.relispartition
         and n.nspname !~ '^pg_'
-        and n.nspname not in ('information_schema', 'freehold')
+        and n.nspname not in ('information_schema')
+        and c.oid::regclass::text not in ('freehold.schema_migrations', 'freehold.generated')
         and not exists (
             select 1
             from pg_catalog.pg_depend d
@@ -26,9 +27,14 @@ const TABLES: &str = "
         )
     order by 1, 2";
 
+/// Every table of the database that the contract has to know, by schema and name.
+pub(crate) async fn tables(conn: &mut PgConnection) -> Result<Vec<(String, String)>> {
+    Ok(sqlx::query_as(TABLES).fetch_all(conn).await?)
+}
+
 /// Stops a migration whose tables are not those of the contract.
 pub(super) async fn agrees(conn: &mut PgConnection, contract: &Contract) -> Result<()> {
-    let there: Vec<(String, String)> = sqlx::query_as(TABLES).fetch_all(conn).await?;
+    let there = tables(conn).await?;
     let mut problems = Vec::new();
     for (schema, name) in &there {
         if contract.table(schema, name).is_none() {

@@ -55,12 +55,21 @@ pub(super) async fn apply_pending(
 
 /// The names of what is not applied yet; all, when the database was never migrated.
 pub(super) async fn pending(conn: &mut PgConnection, migrations: &Migrator) -> Result<Vec<String>> {
-    let sql = "select to_regclass('freehold.schema_migrations') is not null";
-    let there: bool = sqlx::query_scalar(sql).fetch_one(&mut *conn).await?;
-    let applied = if there { applied(conn).await? } else { BTreeMap::new() };
+    let applied = if exists(conn).await? { applied(conn).await? } else { BTreeMap::new() };
     agrees(&applied, migrations)?;
     let pending = migrations.iter().filter(|it| !applied.contains_key(&it.version));
     Ok(pending.map(name).collect())
+}
+
+/// The names of what is applied.
+pub(super) async fn applied_names(conn: &mut PgConnection) -> Result<Vec<String>> {
+    let applied = if exists(conn).await? { applied(conn).await? } else { BTreeMap::new() };
+    Ok(applied.into_values().map(|(name, _)| name).collect())
+}
+
+async fn exists(conn: &mut PgConnection) -> Result<bool> {
+    let sql = "select to_regclass('freehold.schema_migrations') is not null";
+    Ok(sqlx::query_scalar(sql).fetch_one(conn).await?)
 }
 
 fn name(it: &sqlx::migrate::Migration) -> String {
