@@ -28,13 +28,12 @@ pub struct App {
 
 impl App {
     pub fn new(db: Db, config: &Config, stop: CancellationToken) -> Result<Self> {
-        let page_tokens = match config.page_token_key.read()? {
-            Some(key) => PageTokens::new(key.expose().as_bytes()),
-            None => {
-                let mut key = [0; 32];
-                rand::rng().fill_bytes(&mut key);
-                PageTokens::new(&key)
-            }
+        let page_tokens = if let Some(key) = config.page_token_key.read()? {
+            PageTokens::new(key.expose().as_bytes())
+        } else {
+            let mut key = [0; 32];
+            rand::rng().fill_bytes(&mut key);
+            PageTokens::new(&key)
         };
         let callers = Cache::new(config.auth.auth_cache_ttl);
         let runtime = Runtime::new(&config.runtime, config.runtime_key.read()?.as_ref())?;

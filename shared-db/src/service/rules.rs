@@ -14,6 +14,7 @@ mod options;
 mod resource;
 #[cfg(test)]
 mod tests;
+mod text;
 mod value;
 
 use crate::error::{Error, Reason, Result, Violation};
@@ -66,17 +67,23 @@ pub fn check<M: Message + Name>(message: &M) -> Result<()> {
         return Ok(());
     }
     let entry = find(&name)?;
-    if entry.rules.is_none() && entry.request.is_none() {
+    let bytes = message.encode_to_vec();
+    let nul = bytes.contains(&0);
+    if entry.rules.is_none() && entry.request.is_none() && !nul {
         return Ok(());
     }
     let mut dynamic = DynamicMessage::new(entry.descriptor.clone());
-    dynamic.merge(message.encode_to_vec().as_slice()).map_err(Error::internal)?;
-    check_dynamic(&entry, &dynamic)
+    dynamic.merge(bytes.as_slice()).map_err(Error::internal)?;
+    check_dynamic(&entry, &dynamic, nul)
 }
 
-fn check_dynamic(entry: &Entry, message: &DynamicMessage) -> Result<()> {
+/// `nul`: there is a zero among its bytes, which may be that of a text.
+fn check_dynamic(entry: &Entry, message: &DynamicMessage, nul: bool) -> Result<()> {
     let book = BOOK.read().unwrap_or_else(std::sync::PoisonError::into_inner);
     let mut walk = Walk::new(&book);
+    if nul {
+        text::check(message, &mut walk);
+    }
     let mut wanted = None;
     if let Some(request) = &entry.request {
         let fields = match request.verb {

@@ -34,7 +34,7 @@ fn run(message: &str, json: Value) -> Result<()> {
     let descriptor = entry.descriptor.clone();
     let options = DeserializeOptions::new();
     let message = DynamicMessage::deserialize_with_options(descriptor, json, &options).unwrap();
-    check_dynamic(entry, &message)
+    check_dynamic(entry, &message, true)
 }
 
 #[track_caller]
@@ -220,6 +220,12 @@ fn a_mask_names_only_fields_that_can_be_changed() {
             ("update_mask", problem)
         );
     }
+}
+
+#[test]
+fn the_one_character_that_is_not_kept_is_refused_where_it_stands() {
+    let problems = problems("Texts", json!({ "exact": "a\u{0}b" }));
+    assert_eq!(problems, ["exact: must not hold the character U+0000"]);
 }
 
 #[test]

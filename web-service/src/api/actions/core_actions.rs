@@ -70,11 +70,12 @@ impl core_action_service_server::CoreActionService for CoreActionService {
     ) -> Result<Response<pb::CoreAction>> {
         let (caller, request) = accept(request)?;
         let action = request::required("core_action", request.core_action)?;
-        let (org, id) = (caller.org()?, request::id("core_action.id", &action.id)?);
+        let (org, id): (_, CoreActionId) =
+            (caller.org()?, request::id("core_action.id", &action.id)?);
         let mask = Mask::new::<pb::CoreAction>(request.update_mask)?;
         let etag = Etag::expected(&action.etag);
         let patch = definition::patch(action, &mask)?;
-        let action = Change::new(&caller, "UpdateCoreAction", CoreActionId::from(id))
+        let action = Change::new(&caller, "UpdateCoreAction", id)
             .fields(mask.fields())
             .apply(&self.app.db, async |tx| core_actions::update(tx, org, id, etag, patch).await)
             .await?;

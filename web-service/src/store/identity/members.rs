@@ -163,13 +163,11 @@ pub async fn update(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match updated {
-        Some(it) => Ok(it),
-        None => {
-            get(conn, org, user).await?;
-            Err(Error::etag_mismatch("member", user))
-        }
+    if let Some(it) = updated {
+        return Ok(it);
     }
+    get(conn, org, user).await?;
+    Err(Error::etag_mismatch("member", user))
 }
 
 /// Removes a member, and with it the keys that act for it here.

@@ -179,13 +179,11 @@ pub async fn update(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    match updated {
-        Some(it) => Ok(it),
-        None => {
-            get(conn, None, id).await?;
-            Err(Error::etag_mismatch("user", id))
-        }
+    if let Some(it) = updated {
+        return Ok(it);
     }
+    get(conn, None, id).await?;
+    Err(Error::etag_mismatch("user", id))
 }
 
 async fn must_belong(conn: &mut PgConnection, org: OrganizationId, id: UserId) -> Result<()> {
