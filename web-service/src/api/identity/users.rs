@@ -6,6 +6,7 @@ use crate::{
     store::identity::users::{self, NewUser, User, UserPatch},
 };
 use shared_db::{
+    error::Error,
     ids::{Etag, UserId},
     service::{Caller, Mask, accept},
     wire::timestamp,
@@ -51,6 +52,10 @@ impl user_service_server::UserService for UserService {
     ) -> Result<Response<pb::User>> {
         let (caller, request) = accept(request)?;
         let user = request::required("user", request.user)?;
+        if user.current_organization_id.is_some() {
+            let problem = "a new user is a member of none; set it when the user is";
+            return Err(Error::invalid("user.current_organization_id", problem).into());
+        }
         let subject = user.subject.filter(|it| !it.is_empty());
         let new = NewUser { email: user.email, name: user.name, subject };
         let id = UserId::generate();
