@@ -136,7 +136,7 @@ impl Resource for Platforms {
     const TENANT: bool = false;
 
     fn writer(org: &Org) -> Caller {
-        org.platform()
+        org.everywhere()
     }
 
     fn draft(_: &Value, name: &str) -> Value {
@@ -159,6 +159,8 @@ impl Resource for Users {
     const KIND: &'static str = "User";
     const PLURAL: &'static str = "Users";
     const TENANT: bool = false;
+    // Only to an organization that the user is a member of, which a new one is not.
+    const NEVER_CHANGED: &'static [&'static str] = &["current_organization_id"];
 
     fn writer(org: &Org) -> Caller {
         org.everywhere()
@@ -168,21 +170,12 @@ impl Resource for Users {
         org.everywhere()
     }
 
-    async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "organization": org.id })
+    fn draft(_: &Value, name: &str) -> Value {
+        json!({ "email": format!("{name}@example.test"), "name": "Ada Lovelace", "subject": name })
     }
 
-    fn draft(given: &Value, name: &str) -> Value {
-        json!({
-            "email": format!("{name}@example.test"),
-            "name": "Ada Lovelace",
-            "current_organization_id": given["organization"],
-            "subject": name,
-        })
-    }
-
-    fn changes(given: &Value) -> Value {
-        json!({ "name": "Augusta Ada King", "current_organization_id": given["organization"] })
+    fn changes(_: &Value) -> Value {
+        json!({ "name": "Augusta Ada King" })
     }
 }
 
