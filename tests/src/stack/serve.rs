@@ -5,7 +5,7 @@ use crate::{
     doors::{channel, until_health},
     settings::{self, Settings},
 };
-use clap::{CommandFactory, Parser};
+use clap::Parser;
 use shared_db::service::Listeners;
 use std::{future::Future, net::SocketAddr, time::Duration};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -42,12 +42,7 @@ pub(super) async fn web(
     // Port 1 refuses.
     let runtime = runtime.map_or("127.0.0.1:1".to_owned(), |it| it.grpc.to_string());
     let more = [("DATABASE_URL", database.web_url()), ("RUNTIME_URL", format!("http://{runtime}"))];
-    let mut settings = settings::web(settings, &more);
-    // Until the façades land.
-    let known = web_service::Config::command();
-    let known = known.get_arguments().any(|it| it.get_long() == Some("runtime-url"));
-    settings.retain(|(name, _)| known || name != "RUNTIME_URL");
-    let arguments = settings::arguments(&settings);
+    let arguments = settings::arguments(&settings::web(settings, &more));
     let config = web_service::Config::try_parse_from(arguments).unwrap_or_else(|it| panic!("{it}"));
     serve("web-service", |listeners, stop| web_service::serve(config, listeners, stop)).await
 }
