@@ -264,7 +264,7 @@ impl Resource for Executions {
         json!({
             "agent_id": given["agent"],
             "input": { "name": "Ada" },
-            "initial_prompt": "Say hello",
+            "initial_prompt": format!("Say hello to {name}"),
             "session_id": "morning",
             "request_id": name,
             "priority": 2,

@@ -1,6 +1,7 @@
 //! Platforms, core actions, agents and their shares.
 
 use super::{Tour, Visitor};
+use freehold_tests::{client::As, stack::Org};
 use serde_json::{Value, json};
 
 pub(super) async fn walk(tour: &Tour, visitor: &mut impl Visitor) {
@@ -65,4 +66,17 @@ async fn agents(tour: &Tour, visitor: &mut impl Visitor) {
     tour.web(visitor, "AgentService/ListAgentShares", request).await;
     tour.web(visitor, "AgentService/UnshareAgent", share).await;
     tour.web(visitor, "AgentService/DeleteAgent", id).await;
+    share_back(tour, &partner).await;
+}
+
+/// Leaves an agent of the partner's with the tour's organization, by somebody who is an admin of both.
+async fn share_back(tour: &Tour, partner: &Org) {
+    let agent = partner.agent(&["https://example.test/"]).await;
+    let user = &tour.org.admin.user_id;
+    let key = json!({ "name": "both", "role": "MEMBER_ROLE_ADMIN", "user_id": user });
+    let key = json!({ "api_key": key });
+    let made = partner.owner().call("ApiKeyService/CreateApiKey", key).await.unwrap();
+    let both = partner.admin().with_identity(As::key(made["secret"].as_str().unwrap()));
+    let share = json!({ "agent_id": agent, "organization_id": tour.org.id });
+    both.call("AgentService/ShareAgent", share).await.unwrap();
 }
