@@ -13,3 +13,4 @@ mod harness;
 mod ownership;
 mod tenancy;
 mod tour;
+mod service;
