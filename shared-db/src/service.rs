@@ -31,6 +31,7 @@ pub mod config;
 pub mod deadline;
 mod health;
 pub mod listeners;
+mod logs;
 pub mod mask;
 pub mod methods;
 pub mod metrics;

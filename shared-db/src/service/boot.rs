@@ -47,6 +47,7 @@ impl Boot {
         let descriptors = rules::register(descriptor).context("the contract")?;
         let methods = methods::table(&descriptors).context("the contract")?;
         let db = pool::connect(&config.database, service)?;
+        metrics::watch(db.pool().clone());
         let limits = config.limits;
         Ok(Self { db, limits, service, config, descriptor, methods, background: Vec::new() })
     }
@@ -85,7 +86,7 @@ impl Boot {
         let _health = spawn(server::health(listeners.health, health.server()));
         let _metrics = spawn(metrics::serve(listeners.metrics));
         let probes = spawn(health.clone().watch(db.clone(), life.probe_interval, stop.clone()));
-        let ready = tokio::time::timeout(FIRST_PROBE_WAIT, health.probed());
+        let ready = tokio::time::timeout(FIRST_PROBE_WAIT, health.tried());
         tokio::select! {
             // Not ready in time: calls are told so until it is.
             _ = ready => {}

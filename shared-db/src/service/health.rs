@@ -40,6 +40,8 @@ pub(crate) struct Health {
     /// Full names of the services, and the empty name for all of them.
     names: Arc<[String]>,
     findings: Gauge<u64>,
+    /// Cancelled when the first probe is over, whatever it said.
+    tried: CancellationToken,
 }
 
 impl Health {
@@ -53,6 +55,7 @@ impl Health {
                 .u64_gauge("freehold.boundary.findings")
                 .with_description("Ways around the boundary that the last probe found")
                 .build(),
+            tried: CancellationToken::new(),
         };
         health.report(ServingStatus::NotServing).await;
         health
@@ -84,21 +87,31 @@ impl Health {
     }
 
     /// Resolves when the first probe is over, whatever it said.
-    pub(crate) async fn probed(&self) {
-        let mut state = self.state.subscribe();
-        // It fails only when there is no sender any more, and this is one.
-        drop(state.wait_for(|it| *it != State::Starting).await);
+    pub(crate) async fn tried(&self) {
+        self.tried.cancelled().await;
     }
 
     /// Probes the database every `interval`, and sooner while something is wrong.
     pub(crate) async fn watch(self, db: Db, interval: Duration, stop: CancellationToken) {
+        let mut away = false;
         loop {
             let probed = tokio::select! {
                 it = crate::probe::check(&db) => it,
                 () = stop.cancelled() => return,
             };
-            let next = self.judge(probed.map(|it| it.iter().map(ToString::to_string).collect()));
+            if let Err(error) = &probed
+                && !away
+            {
+                tracing::warn!(
+                    error = error as &dyn std::error::Error,
+                    "the boundary could not be probed"
+                );
+            }
+            away = probed.is_err();
+            let findings = probed.ok().map(|it| it.iter().map(ToString::to_string).collect());
+            let next = self.judge(findings);
             self.enter(next).await;
+            self.tried.cancel();
             let pause =
                 if next == State::Serving { interval } else { RETRY_INTERVAL.min(interval) };
             tokio::select! {
@@ -108,36 +121,25 @@ impl Health {
         }
     }
 
-    /// What a probe means. Findings are logged once, not with every probe that sees them again.
-    fn judge(&self, probed: Result<Vec<String>>) -> State {
+    /// What a probe means; `None`: it could not be made. Findings are logged once, not with every probe that sees them again.
+    fn judge(&self, findings: Option<Vec<String>>) -> State {
         let before = *self.state.borrow();
-        match probed {
-            Ok(findings) if findings.is_empty() => {
-                self.findings.record(0, &[]);
-                State::Serving
-            }
-            Ok(findings) => {
-                self.findings.record(findings.len() as u64, &[]);
-                if before != State::Unsound {
-                    for finding in findings {
-                        tracing::error!(finding, "the boundary does not hold");
-                    }
-                }
-                State::Unsound
-            }
-            Err(error) => {
-                if !matches!(before, State::DatabaseAway) {
-                    tracing::warn!(
-                        error = &error as &dyn std::error::Error,
-                        "the boundary could not be probed"
-                    );
-                }
-                match before {
-                    State::Serving | State::DatabaseAway => State::DatabaseAway,
-                    State::Starting | State::Unsound | State::Stopping => before,
-                }
+        let Some(findings) = findings else {
+            return match before {
+                State::Serving | State::DatabaseAway => State::DatabaseAway,
+                State::Starting | State::Unsound | State::Stopping => before,
+            };
+        };
+        self.findings.record(findings.len() as u64, &[]);
+        if findings.is_empty() {
+            return State::Serving;
+        }
+        if before != State::Unsound {
+            for finding in findings {
+                tracing::error!(finding, "the boundary does not hold");
             }
         }
+        State::Unsound
     }
 
     async fn enter(&self, next: State) {

@@ -6,6 +6,7 @@ use opentelemetry::{
     metrics::{Histogram, Meter, UpDownCounter},
 };
 use prometheus::{Encoder, Registry, TextEncoder};
+use sqlx::PgPool;
 use std::{
     sync::{LazyLock, OnceLock},
     time::Duration,
@@ -66,6 +67,21 @@ impl Calls {
         ];
         self.duration.record(duration.as_secs_f64(), &attributes);
     }
+}
+
+/// Shows how much of a pool is in use.
+pub(crate) fn watch(pool: PgPool) {
+    meter()
+        .u64_observable_gauge("db.client.connection.count")
+        .with_description("Connections of the pool, by state")
+        .with_callback(move |observer| {
+            let idle = pool.num_idle() as u64;
+            let used = u64::from(pool.size()).saturating_sub(idle);
+            for (state, count) in [("idle", idle), ("used", used)] {
+                observer.observe(count, &[KeyValue::new("db.client.connection.state", state)]);
+            }
+        })
+        .build();
 }
 
 /// The reader that [`serve`] shows.

@@ -2,10 +2,7 @@
 //!
 //! Trace ids exist without a collector too: logs and the audit trail name them.
 
-use super::{
-    config::{LogFormat, TelemetryConfig},
-    metrics,
-};
+use super::{config::TelemetryConfig, logs, metrics};
 use anyhow::{Context as _, Result};
 use opentelemetry::{
     Context, KeyValue, global,
@@ -24,7 +21,7 @@ use tonic::metadata::{MetadataKey, MetadataMap};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
 use tracing_subscriber::{
-    EnvFilter, Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
+    Layer, Registry, filter::Targets, layer::SubscriberExt, util::SubscriberInitExt,
 };
 
 /// What is sent to a collector must be taken within this, or it is lost: a stop does not wait for a collector that is away.
@@ -55,7 +52,8 @@ pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
 
     let spans =
         tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
-    let subscriber = Registry::default().with(logs(config)?).with(spans.with_filter(quiet()));
+    let subscriber =
+        Registry::default().with(logs::layer(config)?).with(spans.with_filter(quiet()));
     // A subscriber that is already there, such as a test's, stays.
     drop(subscriber.try_init());
     Ok(())
@@ -66,21 +64,6 @@ fn quiet() -> Targets {
     let transport = ["h2", "hyper", "hyper_util", "tonic", "tower", "opentelemetry", "sqlx"];
     let targets = Targets::new().with_default(tracing::Level::INFO);
     targets.with_targets(transport.map(|it| (it, tracing::Level::ERROR)))
-}
-
-fn logs<S>(config: &TelemetryConfig) -> Result<Box<dyn Layer<S> + Send + Sync>>
-where
-    S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
-{
-    let filter = EnvFilter::try_new(&config.log_level)
-        .with_context(|| format!("--log-level `{}` is not understood", config.log_level))?;
-    let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
-    Ok(match config.log_format {
-        LogFormat::Human => layer.with_target(false).with_filter(filter).boxed(),
-        LogFormat::Json => {
-            layer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed()
-        }
-    })
 }
 
 fn tracers(config: &TelemetryConfig, resource: Resource) -> Result<SdkTracerProvider> {
@@ -161,7 +144,11 @@ fn set_parent(span: &Span, carrier: &dyn Extractor) {
 
 /// The current trace's id, in 32 hexadecimal digits.
 pub fn trace_id() -> Option<String> {
-    let context = Span::current().context();
+    trace_id_of(&Span::current())
+}
+
+pub(crate) fn trace_id_of(span: &Span) -> Option<String> {
+    let context = span.context();
     let span = context.span();
     let span = span.span_context();
     span.is_valid().then(|| span.trace_id().to_string())

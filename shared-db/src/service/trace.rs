@@ -2,9 +2,11 @@
 
 use super::{metrics, telemetry};
 use http::HeaderMap;
+use opentelemetry::trace::Status;
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::{Span, field::Empty};
+use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 /// What a method that does not exist is called, so that callers cannot make metrics grow.
 const OTHER: &str = "_OTHER";
@@ -26,15 +28,16 @@ impl Record {
             "call",
             otel.name = method,
             otel.kind = "server",
-            otel.status_code = Empty,
             rpc.system.name = "grpc",
             rpc.method = method,
-            rpc.response.status_code = Empty,
-            error.r#type = Empty,
             freehold.organization = Empty,
             freehold.user = Empty,
+            trace_id = Empty,
         );
         telemetry::continue_from_headers(&span, headers);
+        if let Some(trace_id) = telemetry::trace_id_of(&span) {
+            span.record("trace_id", trace_id);
+        }
         metrics::calls().begun();
         Self { span, method, quiet, begun: Instant::now(), closed: false }
     }
@@ -46,21 +49,18 @@ impl Record {
         }
         let name = code_name(code);
         let duration = self.begun.elapsed();
+        let ms = (duration.as_secs_f64() * 100_000.0).round() / 100.0;
         metrics::calls().ended(&self.method, name, duration);
-        self.span.record("rpc.response.status_code", name);
-        if is_fault(code) {
-            self.span.record("otel.status_code", "ERROR");
-            self.span.record("error.type", name);
-        }
+        self.span.set_attribute("rpc.response.status_code", name);
         let _entered = self.span.enter();
-        let trace_id = telemetry::trace_id().unwrap_or_default();
-        let ms = duration.as_secs_f64() * 1000.0;
         if is_fault(code) {
-            tracing::warn!(code = name, ms, trace_id, "call");
+            self.span.set_attribute("error.type", name);
+            self.span.set_status(Status::error(name));
+            tracing::warn!(code = name, ms, "call");
         } else if self.quiet {
-            tracing::debug!(code = name, ms, trace_id, "call");
+            tracing::debug!(code = name, ms, "call");
         } else {
-            tracing::info!(code = name, ms, trace_id, "call");
+            tracing::info!(code = name, ms, "call");
         }
     }
 }

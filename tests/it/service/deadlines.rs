@@ -39,15 +39,6 @@ async fn the_answer_leaves_before_the_caller_stops_waiting() {
 }
 
 #[tokio::test]
-async fn a_deadline_that_has_passed_already_is_exceeded() {
-    let database = TestDatabase::create().await;
-    let stand = Stand::start(&database, &[]).await;
-    let mut client = stand.client().await;
-    let late = client.get_execution(timeout(get("sleep"), "1n")).await;
-    assert_fails(late, Code::DeadlineExceeded, Reason::DeadlineExceeded, None);
-}
-
-#[tokio::test]
 async fn a_stream_ends_at_its_deadline() {
     let database = TestDatabase::create().await;
     let stand = Stand::start(&database, &[]).await;

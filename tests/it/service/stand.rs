@@ -1,7 +1,7 @@
 //! A service on the real boot with the real contract, whose handlers do what the header `x-do` says.
 
 use freehold_tests::database::TestDatabase;
-use futures_util::{Stream, StreamExt};
+use futures_util::{Stream, StreamExt, stream};
 use shared_db::{
     error::{Error, Reason},
     scope::Service,
@@ -53,7 +53,15 @@ impl Stand {
     }
 
     pub(super) async fn start_unready(database_url: &str, settings: &[&str]) -> Self {
-        let fixed = ["stand", "--database-url", database_url, "--database-connections-max", "2"];
+        let fixed = [
+            "stand",
+            "--database-url",
+            database_url,
+            "--database-connections-max",
+            "2",
+            "--log-level",
+            "off",
+        ];
         let arguments: Arguments = clap::Parser::parse_from(fixed.iter().chain(settings));
         let listeners = Listeners::any().await.unwrap();
         let [grpc, health, metrics] = [&listeners.grpc, &listeners.health, &listeners.metrics]
@@ -101,6 +109,8 @@ pub(super) fn watch(what: &str) -> Request<pb::WatchExecutionRequest> {
     let message = pb::WatchExecutionRequest { id: ID.to_owned(), from_seq: 1 };
     get(what).map(|_| message)
 }
+
+const LATER: Duration = Duration::from_millis(50);
 
 pub(super) const ID: &str = "0190a1b2-c3d4-7e8f-9a0b-1c2d3e4f5a6b";
 
@@ -181,7 +191,10 @@ impl ExecutionService for Odd {
         accept(request)?;
         let first = tokio_stream::once(Ok(pb::WatchExecutionResponse::default()));
         let rest: Answers = match what.as_str() {
-            "panic" => Box::pin(tokio_stream::once(()).map(|()| panic!("as asked"))),
+            // Later, since what is ready in the same moment shares its fate.
+            "panic" => {
+                Box::pin(stream::once(tokio::time::sleep(LATER)).map(|()| panic!("as asked")))
+            }
             "bare" => Box::pin(tokio_stream::once(Err(Status::internal("the stream's own words")))),
             "wait" => Box::pin(tokio_stream::pending()),
             _ => Box::pin(tokio_stream::empty()),
