@@ -1,4 +1,4 @@
-//! The binary of runtime-service: parse, bind, serve.
+//! The binary: parse, bind, serve.
 
 use clap::Parser;
 use runtime_service::{Config, serve};
@@ -6,10 +6,12 @@ use shared_db::{
     scope::Service,
     service::{Listeners, shutdown},
 };
+use std::process::ExitCode;
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let config = Config::parse();
-    let listeners = Listeners::bind(&config.service, Service::Runtime).await?;
-    serve(config, listeners, shutdown::on_signal()).await
+    shutdown::main(async |stop| {
+        let listeners = Listeners::bind(&config.service, Service::Runtime).await?;
+        serve(config, listeners, stop).await
+    })
 }

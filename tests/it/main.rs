@@ -11,6 +11,6 @@ mod coverage;
 mod direction;
 mod harness;
 mod ownership;
+mod service;
 mod tenancy;
 mod tour;
-mod service;

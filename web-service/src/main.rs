@@ -5,11 +5,13 @@ use shared_db::{
     scope::Service,
     service::{Listeners, shutdown},
 };
+use std::process::ExitCode;
 use web_service::{Config, serve};
 
-#[tokio::main]
-async fn main() -> anyhow::Result<()> {
+fn main() -> ExitCode {
     let config = Config::parse();
-    let listeners = Listeners::bind(&config.service, Service::Web).await?;
-    serve(config, listeners, shutdown::on_signal()).await
+    shutdown::main(async |stop| {
+        let listeners = Listeners::bind(&config.service, Service::Web).await?;
+        serve(config, listeners, stop).await
+    })
 }
