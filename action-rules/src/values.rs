@@ -9,6 +9,7 @@ use crate::{
 };
 use minijinja::{Environment, value::Serde};
 use serde_json::{Map, Value};
+use std::fmt::Write;
 
 /// Levels of arrays and objects.
 const DEPTH_MAX: usize = 50;
@@ -89,7 +90,7 @@ fn walk(
         Value::Array(items) => {
             let mut made = Vec::with_capacity(items.len());
             for (index, item) in items.iter().enumerate() {
-                path.push_str(&format!("[{index}]"));
+                let _ = write!(path, "[{index}]");
                 made.push(walk(item, path, depth + 1, text)?);
                 path.truncate(length);
             }

@@ -11,6 +11,7 @@ mod coverage;
 mod direction;
 mod harness;
 mod ownership;
+mod runtime;
 mod service;
 mod tenancy;
 mod tour;

@@ -2,6 +2,7 @@
 
 use super::{
     Core, drive,
+    held::Holding,
     rounds::{Backoff, jitter},
 };
 use crate::store::queue::{self, Claimed};
@@ -73,11 +74,9 @@ fn begin(core: &Arc<Core>, hands: &Arc<Semaphore>, claimed: Claimed, until: Inst
     core.metrics.claimed(claimed.waited_ms);
     let word = core.held.add(claimed.lease, until);
     let hand = hands.clone().try_acquire_owned();
-    let core = core.clone();
-    core.work.clone().spawn(async move {
+    let holding = Holding { core: core.clone(), lease: claimed.lease };
+    core.work.spawn(async move {
         let _hand = hand;
-        let lease = claimed.lease;
-        drive::run(&core, claimed, word).await;
-        core.held.remove(&lease);
+        Box::pin(drive::run(&holding.core, claimed, word)).await;
     });
 }

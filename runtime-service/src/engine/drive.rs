@@ -25,14 +25,14 @@ use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{sync::watch, time::Instant};
 use tracing::Instrument;
 
-pub(super) async fn run(core: &Arc<Core>, claimed: Claimed, word: watch::Receiver<Word>) {
+pub(super) async fn run(core: &Arc<Core>, claimed: Claimed, heard: watch::Receiver<Word>) {
     let lease = claimed.lease;
-    let loaded = core.bounded(load(core, &claimed)).await;
-    let (work, steps) = match loaded {
+    let loaded = core.insist(|| load(core, &claimed)).await;
+    let (work, known) = match loaded {
         Ok(loaded) => loaded,
-        Err(error) => {
+        Err(stop) => {
             // Nothing was begun: the lease expires and somebody tries again.
-            tracing::warn!(execution = %lease.execution, error = &error as &dyn std::error::Error, "loading failed");
+            tracing::warn!(execution = %lease.execution, ?stop, "loading failed");
             return;
         }
     };
@@ -45,8 +45,9 @@ pub(super) async fn run(core: &Arc<Core>, claimed: Claimed, word: watch::Receive
         attempt = claimed.attempt,
     );
     telemetry::continue_from(&span, work.traceparent.as_deref());
-    let turn = Turn::new(core.clone(), lease, work, steps);
-    take(core, &claimed, &turn, word).instrument(span).await;
+    let turn = Turn::new(core.clone(), lease, work, known);
+    // On the heap: what a program awaits inside is large.
+    Box::pin(take(core, &claimed, &turn, heard)).instrument(span).await;
 }
 
 async fn load(core: &Core, claimed: &Claimed) -> Result<(Work, Vec<steps::Step>)> {
@@ -60,7 +61,7 @@ async fn load(core: &Core, claimed: &Claimed) -> Result<(Work, Vec<steps::Step>)
 }
 
 /// One turn: the agent's program, against the limits and against the word from outside.
-async fn take(core: &Core, claimed: &Claimed, turn: &Turn, word: watch::Receiver<Word>) {
+async fn take(core: &Core, claimed: &Claimed, turn: &Turn, heard: watch::Receiver<Word>) {
     let limit = Limit::of(claimed);
     let stop = {
         let program = AssertUnwindSafe(program(turn)).catch_unwind();
@@ -68,7 +69,7 @@ async fn take(core: &Core, claimed: &Claimed, turn: &Turn, word: watch::Receiver
             // A program that is through is through, whatever else has happened in the same moment.
             biased;
             done = program => done.unwrap_or_else(|_| Some(Stop::Fail(Reason::Internal, "the worker broke down on it".to_owned(), None))),
-            word = told(core, turn, word) => Some(match word {
+            word = told(core, turn, heard) => Some(match word {
                 Word::Cancel => Stop::Cancel,
                 Word::Drain | Word::GoOn => Stop::Release,
                 Word::Lost => Stop::Quiet,
@@ -99,10 +100,10 @@ async fn program(turn: &Turn) -> Option<Stop> {
 }
 
 /// Waits for a word that ends the turn. A call that must not be repeated is waited for before the execution is handed back.
-async fn told(core: &Core, turn: &Turn, mut word: watch::Receiver<Word>) -> Word {
+async fn told(core: &Core, turn: &Turn, mut heard: watch::Receiver<Word>) -> Word {
     let mut patience = None;
     loop {
-        let said = *word.borrow_and_update();
+        let said = *heard.borrow_and_update();
         match said {
             Word::Cancel | Word::Lost => return said,
             Word::Drain if !turn.is_unrepeatable() => return said,
@@ -112,7 +113,7 @@ async fn told(core: &Core, turn: &Turn, mut word: watch::Receiver<Word>) -> Word
             Word::GoOn => {}
         }
         let changed = async {
-            if word.changed().await.is_err() {
+            if heard.changed().await.is_err() {
                 std::future::pending::<()>().await;
             }
         };

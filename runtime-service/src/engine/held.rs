@@ -52,7 +52,7 @@ impl Held {
         heard
     }
 
-    pub(super) fn remove(&self, lease: &Lease) {
+    fn remove(&self, lease: &Lease) {
         let mut entries = self.entries();
         if entries.get(&lease.execution).is_some_and(|it| it.lease == *lease) {
             entries.remove(&lease.execution);
@@ -101,9 +101,20 @@ impl Held {
     /// Gives up the leases that have ended by the clock of this process, because they could not be renewed.
     fn expire(&self, now: Instant) -> usize {
         let entries = self.entries();
-        let ended: Vec<_> = entries.values().filter(|it| it.until <= now).collect();
-        ended.iter().for_each(|it| say(&it.word, Word::Lost));
-        ended.len()
+        let ended = entries.values().filter(|it| it.until <= now);
+        ended.inspect(|it| say(&it.word, Word::Lost)).count()
+    }
+}
+
+/// Keeps a lease alive until it is dropped, by whatever way its task ends.
+pub(super) struct Holding {
+    pub(super) core: Arc<Core>,
+    pub(super) lease: Lease,
+}
+
+impl Drop for Holding {
+    fn drop(&mut self) {
+        self.core.held.remove(&self.lease);
     }
 }
 

@@ -119,8 +119,8 @@ pub(super) fn final_reason(verdict: Verdict, failure: &Failure) -> (Reason, Stri
 mod tests {
     use super::*;
 
-    fn seconds(seconds: i64) -> Option<prost_types::Duration> {
-        Some(prost_types::Duration { seconds, nanos: 0 })
+    fn seconds(seconds: i64) -> prost_types::Duration {
+        prost_types::Duration { seconds, nanos: 0 }
     }
 
     fn broken() -> Failure {
@@ -129,7 +129,8 @@ mod tests {
 
     #[test]
     fn delays_grow_to_their_cap_and_are_drawn_from_zero() {
-        let policy = RetryPolicy { attempts_max: 10, delay_max: seconds(10), ..Default::default() };
+        let policy =
+            RetryPolicy { attempts_max: 10, delay_max: Some(seconds(10)), ..Default::default() };
         let retry = Retry::of(Some(&policy), None);
         let at = |failures, random| retry.judge(SideEffect::Pure, &broken(), failures, random);
         let grown: Vec<_> = (1..6).map(|it| at(it, 1.0)).collect();
@@ -150,7 +151,7 @@ mod tests {
 
     #[test]
     fn the_remotes_wish_is_heard_within_the_cap() {
-        let policy = RetryPolicy { delay_max: seconds(30), ..Default::default() };
+        let policy = RetryPolicy { delay_max: Some(seconds(30)), ..Default::default() };
         let retry = Retry::of(Some(&policy), None);
         let asked = |it| Failure { retry_after: Some(Duration::from_secs(it)), ..broken() };
         let at = |failure| retry.judge(SideEffect::Pure, &failure, 1, 0.5);

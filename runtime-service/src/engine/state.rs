@@ -1,6 +1,9 @@
 //! The state machine of an execution: one table of what leads where. Every update of a state is guarded by it.
 
-use shared_db::enums::ExecutionState::{self, *};
+use shared_db::enums::ExecutionState::{
+    self, Cancelled, Failed, Paused, Queued, Running, Sleeping, Succeeded, WaitingChildren,
+    WaitingEffect, WaitingInput,
+};
 
 /// What happens to an execution.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]

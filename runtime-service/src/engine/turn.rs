@@ -1,6 +1,7 @@
 //! A turn: what the program of an agent sees while this process holds its execution. It asks for steps; whether they are done, done
 //! again or only looked up is decided here.
 
+mod hash;
 mod step;
 mod writer;
 

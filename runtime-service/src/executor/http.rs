@@ -120,7 +120,7 @@ impl Prepared for PreparedHttp {
             let mut evidence = Evidence::default();
             let mut sent = Sent::default();
             let limit = ready.timeout;
-            let call = exchange(&executor, &action, ready, &mut evidence, &mut sent);
+            let call = exchange(&executor, ready, &mut evidence, &mut sent);
             let result = tokio::time::timeout(limit, call).await;
             let result = match result {
                 Ok(Ok(body)) => executor.shaper.shape(&action, body).await,
@@ -139,7 +139,6 @@ impl Prepared for PreparedHttp {
 /// The whole of the conversation with the remote; what was learned is noted even if it then fails.
 async fn exchange(
     executor: &HttpExecutor,
-    action: &super::action::Action,
     ready: Ready,
     evidence: &mut Evidence,
     sent: &mut Sent,
@@ -155,10 +154,7 @@ async fn exchange(
     if let Some(failure) = response::refusal(status, &headers) {
         return Err(failure);
     }
-    read.map(|()| body).map_err(|failure| {
-        tracing::debug!(action = %action.id, reason = failure.reason.as_str_name(), "the response broke off");
-        failure
-    })
+    read.map(|()| body)
 }
 
 /// What became of a request that got no response.

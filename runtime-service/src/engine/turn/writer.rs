@@ -2,6 +2,7 @@
 
 use super::{
     super::{
+        Core,
         rounds::Backoff,
         write::{Write, Written},
     },
@@ -63,10 +64,20 @@ impl Turn {
     where
         R: Future<Output = Result<T>>,
     {
+        self.core.insist(read).await
+    }
+}
+
+impl Core {
+    /// Reads, as often as it takes, for no longer than a lease may hold.
+    pub(in super::super) async fn insist<T, R>(&self, read: impl Fn() -> R) -> Result<T, Stop>
+    where
+        R: Future<Output = Result<T>>,
+    {
         let mut backoff = Backoff::default();
-        let until = Instant::now() + self.core.config.lease_ttl;
+        let until = Instant::now() + self.config.lease_ttl;
         loop {
-            match self.core.bounded(read()).await {
+            match self.bounded(read()).await {
                 Ok(value) => return Ok(value),
                 Err(error) if !is_passing(&error) => return Err(Stop::Broken(described(&error))),
                 Err(_) if until <= Instant::now() => return Err(Stop::Quiet),

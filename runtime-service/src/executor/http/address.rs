@@ -77,32 +77,44 @@ impl AddressRules {
 /// The IPv4 address that an IPv6 one stands for: mapped, compatible, NAT64 and 6to4 all lead there.
 fn effective(ip: IpAddr) -> IpAddr {
     let IpAddr::V6(it) = ip else { return ip };
-    let [a, b, c, d, e, f, g, h] = it.segments();
+    let [head @ .., high, low] = it.segments();
     let v4 = |high: u16, low: u16| {
         IpAddr::V4(Ipv4Addr::from_bits((u32::from(high) << 16) | u32::from(low)))
     };
-    match [a, b, c, d, e, f] {
-        [0, 0, 0, 0, 0, 0xffff | 0] if !matches!((g, h), (0, 0 | 1)) => v4(g, h),
-        [0, 0, 0, 0, 0, 0xffff] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => v4(g, h),
+    match head {
+        // Unspecified and loopback look like compatible addresses.
+        [0, 0, 0, 0, 0, 0] if matches!((high, low), (0, 0 | 1)) => ip,
+        [0, 0, 0, 0, 0, 0xffff | 0] | [0, 0, 0, 0, 0xffff, 0] | [0x64, 0xff9b, 0, 0, 0, 0] => {
+            v4(high, low)
+        }
         [0x2002, high, low, ..] => v4(high, low),
         _ => ip,
     }
 }
 
+#[expect(clippy::unnested_or_patterns, reason = "one line for each of the registries' ranges")]
 fn is_public_v4(ip: Ipv4Addr) -> bool {
-    let [a, b, c, d] = ip.octets();
     !matches!(
-        (a, b, c, d),
+        ip.octets(),
         // This network; private; shared by carriers; loopback; link-local and metadata.
-        (0 | 10 | 127, ..) | (100, 64..=127, ..) | (169, 254, ..) | (172, 16..=31, ..) | (192, 168, ..)
-        // Protocol assignments, documentation, 6to4 relays, benchmarks.
-        | (192, 0, 0 | 2, _) | (192, 88, 99, _) | (198, 18..=19, ..) | (198, 51, 100, _) | (203, 0, 113, _)
-        // Multicast, reserved, broadcast; Azure's metadata service hides among the public ones.
-        | (224..=255, ..) | (168, 63, 129, 16)
+        [0 | 10 | 127, ..]
+            | [100, 64..=127, ..]
+            | [169, 254, ..]
+            | [172, 16..=31, ..]
+            | [192, 168, ..]
+            // Protocol assignments and documentation, 6to4 relays, benchmarks, documentation again.
+            | [192, 0, 0 | 2, _]
+            | [192, 88, 99, _]
+            | [198, 18..=19, ..]
+            | [198, 51, 100, _]
+            | [203, 0, 113, _]
+            // Multicast, reserved, broadcast; Azure's metadata service hides among the public ones.
+            | [224..=255, ..]
+            | [168, 63, 129, 16]
     )
 }
 
-/// Of the global unicast range 2000::/3, what is not set aside.
+/// Of the global unicast range `2000::/3`, what is not set aside.
 fn is_public_v6(ip: Ipv6Addr) -> bool {
     let [a, b, ..] = ip.segments();
     match (a, b) {

@@ -1,6 +1,6 @@
 //! What is kept of a request or a response must not hold what opens doors.
 
-use reqwest::header::HeaderMap;
+use reqwest::header::{HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 use url::Url;
 
@@ -34,7 +34,7 @@ pub(super) fn headers(headers: &HeaderMap) -> Value {
         let values: Vec<_> =
             headers.get_all(name).iter().map(|it| String::from_utf8_lossy(it.as_bytes())).collect();
         let secret =
-            is_secret(name.as_str()) || headers.get_all(name).iter().any(|it| it.is_sensitive());
+            is_secret(name.as_str()) || headers.get_all(name).iter().any(HeaderValue::is_sensitive);
         let value = if secret { HIDDEN.to_owned() } else { values.join(", ") };
         map.insert(name.as_str().to_owned(), Value::String(value));
     }

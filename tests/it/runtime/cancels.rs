@@ -1,0 +1,144 @@
+//! Asking an execution to stop, wherever it stands.
+
+use super::workshop::{Workshop, quick};
+use runtime_service::{engine::EngineConfig, store::queue};
+use serde_json::json;
+use shared_db::{
+    error::Reason,
+    ids::{ExecutionId, WorkerId},
+    scope::Scope,
+};
+use std::time::{Duration, Instant};
+
+#[tokio::test]
+async fn one_that_waits_is_cancelled_at_once() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/echo").await;
+    let id = workshop.start(agent, json!({})).await;
+    workshop.cancel(id, "no longer wanted").await.unwrap();
+    let standing = workshop.ended(id).await;
+    assert_eq!(standing.state, "cancelled");
+    assert_eq!(standing.reason.as_deref(), Some("CANCELLED"));
+    assert_eq!(standing.message.as_deref(), Some("no longer wanted"));
+    assert_eq!(workshop.kinds(id).await, ["execution_queued", "execution_cancelled"]);
+    // Asking again changes nothing.
+    workshop.cancel(id, "again").await.unwrap();
+    assert_eq!(workshop.kinds(id).await.len(), 2);
+}
+
+#[tokio::test]
+async fn one_that_runs_stops_within_a_second_and_says_why() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("at_most_once", "/hang").await;
+    let id = workshop.start(agent, json!({})).await;
+    let config = EngineConfig {
+        cancel_interval: EngineConfig::default().cancel_interval,
+        lease_ttl: Duration::from_secs(30),
+        ..quick()
+    };
+    let engine = workshop.engine(config);
+    workshop.seen("/hang", 1).await;
+    let began = Instant::now();
+    workshop.cancel(id, "wrong address").await.unwrap();
+    workshop.cancel(id, "again").await.unwrap();
+    let standing = workshop.ended(id).await;
+    assert!(began.elapsed() < Duration::from_millis(1200), "{:?}", began.elapsed());
+    assert_eq!(
+        (standing.state.as_str(), standing.message.as_deref()),
+        ("cancelled", Some("wrong address"))
+    );
+    let kinds = workshop.kinds(id).await;
+    let tail = ["step_started", "cancel_requested", "execution_cancelled"];
+    assert_eq!(kinds[kinds.len() - 3..], tail);
+    let (state, reason): (String, String) = sqlx::query_as(
+        "select state::text, error_reason from runtime.execution_steps where execution_id = $1",
+    )
+    .bind(id.0)
+    .fetch_one(&workshop.root)
+    .await
+    .unwrap();
+    assert_eq!((state.as_str(), reason.as_str()), ("cancelled", "STEP_OUTCOME_UNKNOWN"));
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_waits_for_its_next_attempt_is_cancelled_at_once() {
+    let workshop = Workshop::new().await;
+    let retry =
+        json!({ "retry": { "attempts_max": 3, "initial_delay": "3600s", "delay_max": "3600s" } });
+    let action =
+        workshop.action_with("pure", "/status/503?retry_after=3600", json!({}), retry).await;
+    let agent = workshop.agent(json!([{ "step_key": "only", "core_action_id": action }])).await;
+    let id = workshop.start(agent, json!({})).await;
+    let engine = workshop.engine(quick());
+    workshop.seen("/status/503", 1).await;
+    workshop.reaches(id, "queued").await;
+    workshop.cancel(id, "").await.unwrap();
+    let standing = workshop.standing(id).await;
+    assert_eq!(
+        (standing.state.as_str(), standing.message.as_deref()),
+        ("cancelled", Some("cancelled on request"))
+    );
+    workshop.check(id).await;
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn one_whose_worker_is_dead_is_cancelled_when_the_lease_ends() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/echo").await;
+    let id = workshop.start(agent, json!({})).await;
+    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
+    let ttl = Duration::from_millis(300);
+    queue::claim(&mut tx, WorkerId::generate(), ttl, 1).await.unwrap();
+    tx.commit().await.unwrap();
+    workshop.cancel(id, "stop").await.unwrap();
+    assert_eq!(workshop.standing(id).await.state, "running");
+    let engine = workshop.engine(quick());
+    let standing = workshop.ended(id).await;
+    assert_eq!((standing.state.as_str(), standing.message.as_deref()), ("cancelled", Some("stop")));
+    assert!(workshop.remote.requests().is_empty());
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn one_that_has_ended_can_not_be_stopped_and_one_that_is_not_there_is_not_found() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/echo").await;
+    let id = workshop.start(agent, json!({})).await;
+    let engine = workshop.engine(quick());
+    assert_eq!(workshop.ended(id).await.state, "succeeded");
+    let error = workshop.cancel(id, "").await.unwrap_err();
+    assert_eq!(error.kind().1, Reason::ExecutionState);
+    let error = workshop.cancel(ExecutionId::generate(), "").await.unwrap_err();
+    assert_eq!(error.kind().1, Reason::ResourceNotFound);
+    engine.stop().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn asking_at_any_moment_ends_it_once_and_leaves_no_gap() {
+    let workshop = Workshop::new().await;
+    let action = workshop.action("pure", "/slow?ms=15", json!({})).await;
+    let calls: Vec<_> = (0..4)
+        .map(|it| json!({ "step_key": format!("s{it}"), "core_action_id": action }))
+        .collect();
+    let agent = workshop.agent(json!(calls)).await;
+    let engine = workshop.engine(quick());
+    let mut ids = Vec::new();
+    for number in 0..30 {
+        let id = workshop.start(agent, json!({})).await;
+        tokio::time::sleep(Duration::from_millis(number * 7 % 60)).await;
+        match workshop.cancel(id, "").await {
+            Ok(()) => {}
+            Err(error) => assert_eq!(error.kind().1, Reason::ExecutionState),
+        }
+        ids.push(id);
+    }
+    let mut states = std::collections::BTreeSet::new();
+    for id in ids {
+        states.insert(workshop.ended(id).await.state);
+    }
+    assert!(states.contains("cancelled"), "{states:?}");
+    assert!(!states.contains("failed"), "{states:?}");
+    engine.stop().await;
+}
