@@ -477,7 +477,7 @@ create table web.users (
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     constraint users_pkey PRIMARY KEY (id),
-    constraint users_email_check CHECK ((((char_length(email) >= 3) AND (char_length(email) <= 254)) AND (POSITION(('@'::text) IN (email)) > 1))),
+    constraint users_email_check CHECK (((char_length(email) >= 3) AND (char_length(email) <= 254) AND (POSITION(('@'::text) IN (email)) > 1))),
     constraint users_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
     constraint users_subject_check CHECK (((char_length(subject) >= 1) AND (char_length(subject) <= 255))),
     constraint users_system_role_check CHECK ((system_role = ANY (ARRAY['user'::text, 'system_admin'::text]))),

@@ -3,6 +3,7 @@
 //! `schema.sql` is written from the catalog by our own questions: pg_dump would write another file with each version of
 //! PostgreSQL. Objects are compared one by one, by name, so that their order means nothing.
 
+mod canonical;
 mod catalog;
 mod text;
 

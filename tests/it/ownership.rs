@@ -1,3 +1,8 @@
 //! The database boundary: that it is there, that it holds, and that every way around it is found.
 
+mod matrix;
+mod migrate;
+mod plants;
 mod probe;
+mod seed;
+mod truth;

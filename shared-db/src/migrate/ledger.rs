@@ -6,21 +6,22 @@ use std::collections::BTreeMap;
 
 /// The bookkeeping, before the first migration runs.
 pub(super) async fn create(conn: &mut PgConnection) -> Result<()> {
+    if exists(conn).await? {
+        return Ok(());
+    }
     let sql = "
-        create schema if not exists freehold;
-        create table if not exists freehold.schema_migrations (
+        create schema freehold;
+        create table freehold.schema_migrations (
             version bigint primary key,
             name text not null,
             checksum bytea not null,
             applied_at timestamptz not null default now()
         );
-        create table if not exists freehold.generated (
+        create table freehold.generated (
             name text primary key,
             checksum bytea not null,
             applied_at timestamptz not null default now()
         );";
-    // `if not exists` tells each time that it does; that is no news.
-    sqlx::raw_sql("set local client_min_messages = warning").execute(&mut *conn).await?;
     sqlx::raw_sql(sql).execute(conn).await.context("bookkeeping")?;
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Reads the schema of a database from its catalog.
 
-use super::{Kind, Object, Snapshot};
+use super::{Kind, Object, Snapshot, canonical};
 use crate::grants;
 use anyhow::Result;
 use sqlx::{Connection, PgConnection};
@@ -122,7 +122,7 @@ pub(super) async fn read(conn: &mut PgConnection) -> Result<Snapshot> {
             // The body of a function keeps its lines.
             let sql = match kind {
                 Kind::Function => sql.trim_end().to_owned(),
-                _ => sql.split_whitespace().collect::<Vec<_>>().join(" "),
+                _ => canonical::expression(&sql),
             };
             Object { kind, of, name, sql }
         }));

@@ -128,11 +128,15 @@ fn across_tenants(look: &Look<'_>, key: &Key) -> Option<Finding> {
     let mend = if target.scope == RowScope::Organization {
         format!("alter table {} drop constraint {}", key.path, ident(&key.name))
     } else {
-        let others = |it: &[String], column: &str| -> Vec<String> {
-            let rest = it.iter().filter(|it| *it != column).cloned();
-            std::iter::once("org_id".to_owned()).chain(rest).collect()
-        };
-        key.again(&others(&key.columns, "org_id"), &others(&key.target_columns, "org_id"), true)
+        // org_id takes the place of what pointed at the owner of the row, if anything did.
+        let own = "org_id".to_owned();
+        let rest = pairs().filter(|(column, of_target)| **column != own && **of_target != own);
+        let (mut columns, mut target_columns) = (vec![own.clone()], vec![own.clone()]);
+        for (column, of_target) in rest {
+            columns.push(column.clone());
+            target_columns.push(of_target.clone());
+        }
+        key.again(&columns, &target_columns, true)
     };
     Some(Finding::new(Kind::TenantKey, object, why, mend))
 }
