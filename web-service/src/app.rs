@@ -8,6 +8,7 @@ pub mod organizations;
 pub mod users;
 
 use crate::{Config, auth::cache::Cache, runtime::Runtime};
+use agents::watch::WatchConfig;
 use anyhow::Result;
 use rand::RngCore;
 use shared_db::{clock::Clock, page::PageTokens, scope::Db};
@@ -22,6 +23,7 @@ pub struct App {
     /// Callers that were found good; forgotten when something is taken from one of them.
     pub callers: Cache,
     pub runtime: Runtime,
+    pub watch: WatchConfig,
     /// Cancelled when the service begins to stop: streams end, so that their callers watch at another replica.
     pub stop: CancellationToken,
 }
@@ -37,6 +39,14 @@ impl App {
         };
         let callers = Cache::new(config.auth.auth_cache_ttl);
         let runtime = Runtime::new(&config.runtime, config.runtime_key.read()?.as_ref())?;
-        Ok(Self { db, page_tokens, clock: Clock::System, callers, runtime, stop })
+        Ok(Self {
+            db,
+            page_tokens,
+            clock: Clock::System,
+            callers,
+            runtime,
+            watch: config.watch,
+            stop,
+        })
     }
 }

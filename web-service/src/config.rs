@@ -1,6 +1,6 @@
 //! The settings of web-service. Each is a flag and a variable; `--help` documents them all.
 
-use crate::runtime::RuntimeConfig;
+use crate::{app::agents::watch::WatchConfig, runtime::RuntimeConfig};
 use clap::{Args, Parser};
 use shared_db::{
     secret_arg,
@@ -35,6 +35,8 @@ pub struct Config {
     pub page_token_key: PageTokenKey,
     #[command(flatten)]
     pub runtime: RuntimeConfig,
+    #[command(flatten)]
+    pub watch: WatchConfig,
     #[command(flatten)]
     pub runtime_key: RuntimeKey,
 }

@@ -175,7 +175,7 @@ impl Runtime {
                 let request = self.request(actor, message.clone(), until)?;
                 let error = match send(self.channel.clone(), request).await {
                     Ok(answer) => return Ok(answer.into_inner()),
-                    Err(status) => refused(status),
+                    Err(status) => refused(&status),
                 };
                 let again = repeat == Repeat::Freely && error.kind().0 == Code::Unavailable;
                 if !again || attempt == ATTEMPTS_MAX {
@@ -225,7 +225,7 @@ fn executions(channel: Channel) -> ExecutionServiceClient<Channel> {
 
 /// What runtime says in our own words is passed on; everything else means that it is not there for us. That it does not accept
 /// web is nothing that the caller could mend, so it is told to the operator instead.
-fn refused(status: Status) -> Error {
+fn refused(status: &Status) -> Error {
     let ours = status.get_details_error_info().filter(|it| it.domain == DOMAIN);
     let Some(info) = ours else {
         tracing::warn!(code = ?status.code(), message = status.message(), "runtime-service does not answer");

@@ -1,4 +1,5 @@
 //! Agents and executions: the façades of what runtime-service keeps.
 
+#[expect(clippy::module_inception, reason = "the domain bears the name of its first resource")]
 pub mod agents;
 pub mod executions;

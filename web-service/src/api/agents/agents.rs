@@ -81,7 +81,7 @@ impl agent_service_server::AgentService for AgentService {
         let agent = id("agent_id", &request.agent_id)?;
         let with = id("organization_id", &request.organization_id)?;
         let share = agents::share(&self.app, &caller, agent, with).await?;
-        Ok(Response::new(share_message(share)))
+        Ok(Response::new(share_message(&share)))
     }
 
     async fn unshare_agent(
@@ -109,7 +109,7 @@ impl agent_service_server::AgentService for AgentService {
         read::get(&mut tx, org, agent).await?;
         let page = read::shares(&mut tx, org, agent, &page).await?;
         Ok(Response::new(pb::ListAgentSharesResponse {
-            shares: page.items.into_iter().map(share_message).collect(),
+            shares: page.items.iter().map(share_message).collect(),
             next_page_token: self.app.page_tokens.seal(page.next, &list),
         }))
     }
@@ -125,7 +125,7 @@ fn filter(request: &pb::ListAgentsRequest) -> AgentFilter {
     }
 }
 
-fn share_message(it: AgentShare) -> pb::AgentShare {
+fn share_message(it: &AgentShare) -> pb::AgentShare {
     pb::AgentShare {
         agent_id: it.agent_id.to_string(),
         organization_id: it.org_id.to_string(),

@@ -87,6 +87,7 @@ impl execution_service_server::ExecutionService for ExecutionService {
             user: caller.user,
             id: id("id", &request.id)?,
             next: request.from_seq.max(1),
+            config: self.app.watch,
             stop: self.app.stop.clone(),
         };
         let events = watch.start().await?.map(|event| {

@@ -32,6 +32,7 @@ const HAND_OVER: Duration = Duration::from_secs(1);
 
 /// What runtime is asked to make. The id of it is not part of the command: the row has it.
 #[derive(Clone, Debug)]
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, in one call")]
 pub enum Command {
     StartExecution(pb::StartExecutionRequest),
     CreateAgent(pb::CreateAgentRequest),

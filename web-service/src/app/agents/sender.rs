@@ -23,11 +23,11 @@ const BATCH: i64 = 32;
 const CONCURRENT: usize = 8;
 
 /// No command waits longer for its next sending.
-const BACKOFF_MAX: Duration = Duration::from_secs(60);
+const BACKOFF_MAX: Duration = Duration::from_mins(1);
 
 /// How long request ids are kept, and how often those that are older are removed.
-const RETENTION: Duration = Duration::from_secs(30 * 24 * 3600);
-const PURGE_INTERVAL: Duration = Duration::from_secs(3600);
+const RETENTION: Duration = Duration::from_hours(30 * 24);
+const PURGE_INTERVAL: Duration = Duration::from_hours(1);
 const PURGE_BATCH: i64 = 1000;
 
 /// Works until `stop`. An error of the database ends it; it is started again.

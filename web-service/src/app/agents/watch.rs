@@ -2,6 +2,7 @@
 //!
 //! A watch holds no connection while it waits, and no more of the events than a batch.
 
+use clap::Args;
 use common_api::types::ExecutionEvent;
 use futures_util::{Stream, StreamExt, stream};
 use shared_db::{
@@ -9,7 +10,7 @@ use shared_db::{
     ids::{ExecutionId, OrganizationId, UserId},
     read::executions::{self, Progress},
     scope::{Db, Scope},
-    service::deadline,
+    service::{config::duration, deadline},
 };
 use std::time::Duration;
 use tokio::sync::{mpsc, oneshot};
@@ -20,13 +21,20 @@ use tracing::Instrument;
 /// Events that are read at a time.
 const BATCH: i64 = 100;
 
-/// Events that wait for the reader, and how long a full queue waits for it to take one.
+/// Events that wait for the reader.
 const QUEUE: usize = 100;
-const READER_MAX: Duration = Duration::from_secs(30);
 
 /// How long a watch waits before it looks again: longer with each time that it finds nothing.
 const WAIT_MIN: Duration = Duration::from_millis(20);
 const WAIT_MAX: Duration = Duration::from_millis(250);
+
+#[derive(Clone, Copy, Debug, Args)]
+#[command(next_help_heading = "Watching executions")]
+pub struct WatchConfig {
+    /// How long events wait for a reader that takes none before its watch is closed
+    #[arg(long, env = "FREEHOLD_WATCH_READER_TIMEOUT", default_value = "30s", value_parser = duration)]
+    pub watch_reader_timeout: Duration,
+}
 
 /// What is watched, and for whom.
 #[derive(Clone, Debug)]
@@ -37,6 +45,7 @@ pub struct Watch {
     pub id: ExecutionId,
     /// The next `seq` wanted.
     pub next: i64,
+    pub config: WatchConfig,
     /// Ends the watch: the service stops.
     pub stop: CancellationToken,
 }
@@ -103,7 +112,7 @@ impl Watch {
         event: ExecutionEvent,
     ) -> Result<bool> {
         tokio::select! {
-            sent = events.send_timeout(event, READER_MAX) => match sent {
+            sent = events.send_timeout(event, self.config.watch_reader_timeout) => match sent {
                 Ok(()) => Ok(true),
                 Err(mpsc::error::SendTimeoutError::Closed(_)) => Ok(false),
                 Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
