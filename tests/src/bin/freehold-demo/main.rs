@@ -99,9 +99,9 @@ async fn demo(run: &Run) -> Result<()> {
     show::steps(&developer, &execution.id).await?;
     show::action_executions(&developer, &execution.id).await?;
     let execution = show::result(&developer, &execution.id).await?;
-    tries::print(run, &agent, &execution);
     if execution.state() != ExecutionState::Succeeded {
         bail!("the execution did not succeed");
     }
+    tries::print(run, &agent, &execution);
     Ok(())
 }

@@ -24,8 +24,8 @@ pub(crate) fn print(run: &Run, agent: &Agent, execution: &Execution) {
     call(
         "ExecutionService/StartExecution",
         format!(
-            "{{\"agent_id\": \"{}\", \"input\": {input}, \"request_id\": \"my-first\"}}",
-            agent.id
+            "{{\"agent_id\": \"{}\", \"input\": {input}, \"request_id\": \"try-{}\"}}",
+            agent.id, agent.slug
         ),
     );
     call("ExecutionService/WatchExecution", format!("{{\"id\": \"{}\"}}", execution.id));
