@@ -9,6 +9,7 @@ mod conformance;
 mod contract;
 mod coverage;
 mod direction;
+mod faults;
 mod harness;
 mod ownership;
 mod runtime;

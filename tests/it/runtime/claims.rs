@@ -138,7 +138,7 @@ async fn a_stopping_engine_hands_its_work_back_at_once() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("idempotent", "/slow?ms=1500").await;
     let id = workshop.start(agent, json!({})).await;
-    let config = EngineConfig { lease_ttl: Duration::from_secs(60), ..quick() };
+    let config = EngineConfig { lease_ttl: Duration::from_mins(1), ..quick() };
     let first = workshop.engine(config.clone());
     workshop.seen("/slow", 1).await;
     let began = std::time::Instant::now();

@@ -45,7 +45,7 @@ async fn a_turn_that_takes_too_long_fails_with_its_attempt_limit() {
     let agent = workshop.simple("pure", "/hang").await;
     let id = workshop.start_limited(agent, Limits { attempt: SOON, ..limits() }).await;
     let engine =
-        workshop.engine(EngineConfig { sweep_interval: Duration::from_secs(60), ..quick() });
+        workshop.engine(EngineConfig { sweep_interval: Duration::from_mins(1), ..quick() });
     let standing = workshop.ended(id).await;
     assert_eq!(standing.reason.as_deref(), Some("TIME_LIMIT"));
     assert!(standing.message.unwrap().contains("attempt limit"));
@@ -77,7 +77,7 @@ async fn limits_are_kept_when_every_worker_is_dead() {
     let attempt = workshop.start_limited(agent, Limits { attempt: SOON, ..limits() }).await;
     let total = workshop.start_limited(agent, Limits { total: SOON, ..limits() }).await;
     let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-    let long = Duration::from_secs(600);
+    let long = Duration::from_mins(10);
     assert_eq!(queue::claim(&mut tx, WorkerId::generate(), long, 2).await.unwrap().len(), 2);
     tx.commit().await.unwrap();
     // Two sweepers at the same rows end each of them once.
