@@ -1,9 +1,11 @@
 //! What stands around every handler, tried on a service that misbehaves when it is asked to.
 
+mod collector;
 mod deadlines;
 mod errors;
 mod life;
 mod overload;
+mod processes;
 mod stand;
 mod telemetry;
 mod tls;

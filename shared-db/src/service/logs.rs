@@ -2,11 +2,16 @@
 
 use super::config::{LogFormat, TelemetryConfig};
 use anyhow::{Context, Result};
-use std::io::{IsTerminal, stderr};
+use std::{
+    error::Error,
+    fmt,
+    io::{IsTerminal, stderr},
+};
+use tracing::field::{Field, Visit};
 use tracing_subscriber::{
     EnvFilter, Layer,
-    field::MakeExt,
-    fmt::{self, format},
+    field::RecordFields,
+    fmt::{FormatFields, format::Writer, layer as lines},
     registry::LookupSpan,
 };
 
@@ -16,20 +21,71 @@ where
 {
     let filter = EnvFilter::try_new(&config.log_level)
         .with_context(|| format!("--log-level `{}` is not understood", config.log_level))?;
-    let layer = fmt::layer().with_writer(stderr);
     Ok(match config.log_format {
-        LogFormat::Json => {
-            layer.json().flatten_event(true).with_current_span(true).with_filter(filter).boxed()
-        }
-        LogFormat::Human => {
-            // What only a collector wants stays out of people's sight.
-            let fields = format::debug_fn(|writer, field, value| match field.name() {
-                "message" => write!(writer, "{value:?} "),
-                name if name.starts_with("otel.") || name == "rpc.system.name" => Ok(()),
-                name => write!(writer, "{name}={value:?} "),
-            });
-            let layer = layer.with_ansi(stderr().is_terminal()).with_target(false);
-            layer.fmt_fields(fields.delimited("")).with_filter(filter).boxed()
-        }
+        LogFormat::Json => lines()
+            .json()
+            .flatten_event(true)
+            .with_current_span(true)
+            .with_writer(stderr)
+            .with_filter(filter)
+            .boxed(),
+        LogFormat::Human => lines()
+            .fmt_fields(ForPeople)
+            .with_ansi(stderr().is_terminal())
+            .with_target(false)
+            .with_writer(stderr)
+            .with_filter(filter)
+            .boxed(),
     })
+}
+
+/// Fields as people read them: errors with all their causes, and without what only a collector wants.
+struct ForPeople;
+
+impl<'w> FormatFields<'w> for ForPeople {
+    fn format_fields<R: RecordFields>(&self, writer: Writer<'w>, fields: R) -> fmt::Result {
+        let mut line = Line { writer, result: Ok(()), empty: true };
+        fields.record(&mut line);
+        line.result
+    }
+}
+
+struct Line<'w> {
+    writer: Writer<'w>,
+    result: fmt::Result,
+    empty: bool,
+}
+
+impl Line<'_> {
+    fn write(&mut self, field: &Field, value: fmt::Arguments<'_>) {
+        let name = field.name();
+        if self.result.is_err() || name.starts_with("otel.") || name == "rpc.system.name" {
+            return;
+        }
+        let space = if std::mem::take(&mut self.empty) { "" } else { " " };
+        self.result = match name {
+            "message" => write!(self.writer, "{space}{value}"),
+            name => write!(self.writer, "{space}{name}={value}"),
+        };
+    }
+}
+
+impl Visit for Line<'_> {
+    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
+        self.write(field, format_args!("{value:?}"));
+    }
+
+    fn record_str(&mut self, field: &Field, value: &str) {
+        self.write(field, format_args!("{value}"));
+    }
+
+    fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
+        let mut text = value.to_string();
+        let mut cause = value.source();
+        while let Some(it) = cause {
+            text = format!("{text}: {it}");
+            cause = it.source();
+        }
+        self.write(field, format_args!("{text}"));
+    }
 }

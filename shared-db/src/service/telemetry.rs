@@ -50,8 +50,11 @@ pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
     global::set_tracer_provider(tracers);
     global::set_meter_provider(meters);
 
-    let spans =
-        tracing_opentelemetry::layer().with_tracer(tracer).with_location(false).with_threads(false);
+    let spans = tracing_opentelemetry::layer()
+        .with_tracer(tracer)
+        .with_location(false)
+        .with_level(false)
+        .with_threads(false);
     let subscriber =
         Registry::default().with(logs::layer(config)?).with(spans.with_filter(quiet()));
     // A subscriber that is already there, such as a test's, stays.

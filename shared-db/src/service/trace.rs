@@ -24,7 +24,8 @@ impl Record {
     /// Opens the record of a call, in the trace that it came with. `method` is `None` when there is no such method.
     pub(crate) fn open(method: Option<&str>, quiet: bool, headers: &HeaderMap) -> Self {
         let method = method.unwrap_or(OTHER).to_owned();
-        let span = tracing::info_span!(
+        // Of the highest level, so that what is logged within a call names its trace at every level.
+        let span = tracing::error_span!(
             "call",
             otel.name = method,
             otel.kind = "server",
