@@ -16,3 +16,4 @@ mod runtime;
 mod service;
 mod tenancy;
 mod tour;
+mod web;

@@ -7,7 +7,7 @@ use shared_db::{
     page::ListId,
     service::Caller,
 };
-use std::{fmt::Write, str::FromStr};
+use std::str::FromStr;
 
 /// The id in `field`.
 pub fn id<T: FromStr>(field: &'static str, value: &str) -> Result<T> {
@@ -31,26 +31,32 @@ pub fn object(field: &str, value: prost_types::Struct, bytes_max: usize) -> Resu
     Ok(value)
 }
 
-/// Fails when `value` is longer as JSON than `bytes_max`. PostgreSQL writes a space after each colon and comma, and so counts
-/// them: the limits of its columns are the outer ones.
+/// Fails when `value` is longer as JSON than `bytes_max`, counted as PostgreSQL writes it: its columns have the same limits.
 pub fn short(field: &str, value: &Value, bytes_max: usize) -> Result<()> {
-    let mut counted = Counted(0);
-    // Counting can't fail.
-    let _ = write!(counted, "{value}");
-    if counted.0 <= bytes_max {
+    if jsonb_bytes(value) <= bytes_max {
         return Ok(());
     }
     Err(Error::invalid(field, format!("must not be longer than {bytes_max} bytes as JSON")))
 }
 
-/// Counts the bytes of a value's JSON as PostgreSQL would write it, or a few more.
-struct Counted(usize);
-
-impl Write for Counted {
-    fn write_str(&mut self, text: &str) -> std::fmt::Result {
-        let spaces = text.bytes().filter(|it| matches!(it, b':' | b',')).count();
-        self.0 += text.len() + spaces;
-        Ok(())
+/// Bytes of a value as PostgreSQL writes it, or a few more: a space after each colon and comma, and numbers without exponents.
+fn jsonb_bytes(value: &Value) -> usize {
+    /// The longest that an exponent of a double becomes.
+    const EXPONENT_BYTES: usize = 330;
+    match value {
+        Value::Number(it) => {
+            let text = it.to_string();
+            let exponent = if text.contains('e') { EXPONENT_BYTES } else { 0 };
+            text.len() + exponent
+        }
+        Value::Array(them) => 2 + them.iter().map(|it| jsonb_bytes(it) + 2).sum::<usize>(),
+        Value::Object(them) => {
+            let entry = |(key, it): (&String, &Value)| {
+                Value::from(key.as_str()).to_string().len() + 2 + jsonb_bytes(it) + 2
+            };
+            2 + them.iter().map(entry).sum::<usize>()
+        }
+        Value::Null | Value::Bool(_) | Value::String(_) => value.to_string().len(),
     }
 }
 

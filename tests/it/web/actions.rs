@@ -1,0 +1,2 @@
+mod core_actions;
+mod platforms;

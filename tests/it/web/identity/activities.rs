@@ -1,0 +1,101 @@
+//! The audit trail: one line for each change, none for what failed.
+
+use freehold_tests::stack::{Org, Stack};
+use serde_json::{Value, json};
+
+async fn of(org: &Org, resource: &Value) -> Vec<Value> {
+    let request = json!({ "resource_id": resource });
+    let list = org.admin().call("ActivityService/ListActivities", request).await.unwrap();
+    list["activities"].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn every_change_says_who_did_what_to_which_fields() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let action = json!(org.action("https://example.test/").await);
+    let update = json!({
+        "core_action": { "id": action, "name": "Other", "disabled": true },
+        "update_mask": ["name", "disabled"],
+    });
+    org.developer().call("CoreActionService/UpdateCoreAction", update).await.unwrap();
+    let delete = json!({ "id": action });
+    org.developer().call("CoreActionService/DeleteCoreAction", delete).await.unwrap();
+    let trail = of(&org, &action).await;
+    let actions: Vec<_> = trail.iter().map(|it| it["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["DeleteCoreAction", "UpdateCoreAction", "CreateCoreAction"]);
+    assert_eq!(trail[1]["fields"], json!(["name", "disabled"]));
+    for it in &trail {
+        assert_eq!(it["resource_type"], "core_action");
+        assert_eq!(it["actor_user_id"], json!(org.developer.user_id));
+        assert_eq!(it["actor_api_key_id"], json!(org.developer.key_id));
+        assert_eq!(it["organization_id"], json!(org.id));
+    }
+}
+
+#[tokio::test]
+async fn what_failed_leaves_no_line() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let action = json!(org.action("https://example.test/").await);
+    let stale = json!({
+        "core_action": { "id": action, "name": "Other", "etag": "0".repeat(32) },
+        "update_mask": ["name"],
+    });
+    org.developer().call("CoreActionService/UpdateCoreAction", stale).await.unwrap_err();
+    let up = json!({
+        "member": { "user_id": org.viewer.user_id, "role": "MEMBER_ROLE_OWNER" },
+        "update_mask": ["role"],
+    });
+    org.admin().call("MemberService/UpdateMember", up).await.unwrap_err();
+    assert_eq!(of(&org, &action).await.len(), 1);
+    let trail = of(&org, &json!(org.viewer.user_id)).await;
+    assert!(trail.iter().all(|it| it["action"] == "AddMember"), "{trail:?}");
+}
+
+#[tokio::test]
+async fn every_kind_of_change_is_in_the_trail() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let list = org.admin().call("ActivityService/ListActivities", json!({})).await.unwrap();
+    let list = list["activities"].as_array().unwrap();
+    let count = |name: &str| list.iter().filter(|it| it["action"] == name).count();
+    assert_eq!((count("CreateOrganization"), count("AddMember"), count("CreateApiKey")), (1, 3, 4));
+}
+
+#[tokio::test]
+async fn the_trail_is_for_admins_of_the_organization() {
+    let stack = Stack::shared().await;
+    let (org, other) = (stack.organization().await, stack.organization().await);
+    org.developer().call("ActivityService/ListActivities", json!({})).await.unwrap_err();
+    let list = other.owner().call("ActivityService/ListActivities", json!({})).await.unwrap();
+    assert!(!list.to_string().contains(&org.id));
+    let mine = org.admin().call("ActivityService/ListActivities", json!({})).await.unwrap();
+    let id = json!({ "id": mine["activities"][0]["id"] });
+    let result = other.owner().call("ActivityService/GetActivity", id.clone()).await;
+    assert_eq!(result.unwrap_err().code(), tonic::Code::NotFound);
+    org.admin().call("ActivityService/GetActivity", id).await.unwrap();
+}
+
+#[tokio::test]
+async fn filters_narrow_the_trail() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let action = org.action("https://example.test/").await;
+    for (filter, field, value) in [
+        (json!({ "resource_type": "core_action" }), "resource_id", &action),
+        (
+            json!({ "actor_user_id": org.developer.user_id }),
+            "actor_user_id",
+            &org.developer.user_id,
+        ),
+    ] {
+        let list = org.admin().call("ActivityService/ListActivities", filter).await.unwrap();
+        let list = list["activities"].as_array().unwrap();
+        assert_eq!(list.len(), 1, "{list:?}");
+        assert_eq!(list[0][field], json!(value));
+    }
+    let other = json!({ "resource_type": "core_action' or '1'='1" });
+    let list = org.admin().call("ActivityService/ListActivities", other).await.unwrap();
+    assert_eq!(list["activities"], json!([]));
+}

@@ -1,0 +1,142 @@
+//! Members: who makes whom what, and the last owner.
+
+use freehold_tests::{
+    errors::assert_fails,
+    stack::{Org, Stack},
+};
+use serde_json::{Value, json};
+use shared_db::{error::Reason, ids::UserId};
+use tonic::{Code, Status};
+
+fn role(user: &str, role: &str) -> Value {
+    json!({ "member": { "user_id": user, "role": format!("MEMBER_ROLE_{role}") }, "update_mask": ["role"] })
+}
+
+fn email() -> String {
+    format!("{}@members.test", UserId::generate().0.simple())
+}
+
+async fn owners(org: &Org) -> usize {
+    let request = json!({ "role": "MEMBER_ROLE_OWNER" });
+    let list = org.viewer().call("MemberService/ListMembers", request).await;
+    list.unwrap()["members"].as_array().unwrap().len()
+}
+
+#[tokio::test]
+async fn the_last_owner_neither_leaves_nor_steps_down() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let owner = org.owner();
+    let down = owner.call("MemberService/UpdateMember", role(&org.owner.user_id, "ADMIN")).await;
+    assert_fails(down, Code::FailedPrecondition, Reason::LastOwner, None);
+    let id = json!({ "user_id": org.owner.user_id });
+    let leave = owner.call("MemberService/RemoveMember", id.clone()).await;
+    assert_fails(leave, Code::FailedPrecondition, Reason::LastOwner, None);
+    // The platform is no exception.
+    let remove = org.platform().call("MemberService/RemoveMember", id.clone()).await;
+    assert_fails(remove, Code::FailedPrecondition, Reason::LastOwner, None);
+    owner.call("MemberService/UpdateMember", role(&org.admin.user_id, "OWNER")).await.unwrap();
+    owner.call("MemberService/RemoveMember", id).await.unwrap();
+    assert_eq!(owners(&org).await, 1);
+}
+
+#[tokio::test]
+async fn of_two_owners_who_leave_at_once_one_stays() {
+    let stack = Stack::shared().await;
+    for leave in [true, false] {
+        let org = stack.organization().await;
+        let up = role(&org.admin.user_id, "OWNER");
+        org.owner().call("MemberService/UpdateMember", up).await.unwrap();
+        let platform = org.platform();
+        let go = async |user: &str| -> Result<Value, Status> {
+            if leave {
+                platform.call("MemberService/RemoveMember", json!({ "user_id": user })).await
+            } else {
+                platform.call("MemberService/UpdateMember", role(user, "VIEWER")).await
+            }
+        };
+        let (one, other) = tokio::join!(go(&org.owner.user_id), go(&org.admin.user_id));
+        assert!(one.is_ok() != other.is_ok(), "{one:?} {other:?}");
+        let refused = one.and(other);
+        assert_fails(refused, Code::FailedPrecondition, Reason::LastOwner, None);
+        assert_eq!(owners(&org).await, 1);
+    }
+}
+
+#[tokio::test]
+async fn admins_neither_make_nor_unmake_owners() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let owner = json!({ "user_id": org.owner.user_id });
+    let add = json!({ "email": email(), "role": "MEMBER_ROLE_OWNER" });
+    for (method, request) in [
+        ("AddMember", add.clone()),
+        ("UpdateMember", role(&org.viewer.user_id, "OWNER")),
+        ("UpdateMember", role(&org.admin.user_id, "OWNER")),
+        ("UpdateMember", role(&org.owner.user_id, "VIEWER")),
+        ("RemoveMember", owner),
+    ] {
+        let result = org.admin().call(&format!("MemberService/{method}"), request).await;
+        assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    }
+    org.owner().call("MemberService/AddMember", add).await.unwrap();
+    org.admin()
+        .call("MemberService/UpdateMember", role(&org.viewer.user_id, "ADMIN"))
+        .await
+        .unwrap();
+}
+
+#[tokio::test]
+async fn adding_tells_nothing_of_who_has_an_account() {
+    let stack = Stack::shared().await;
+    let (org, other) = (stack.organization().await, stack.organization().await);
+    let add = async |email: &str| {
+        let request = json!({ "email": email, "role": "MEMBER_ROLE_VIEWER" });
+        org.admin().call("MemberService/AddMember", request).await
+    };
+    let known = add(&other.viewer.email).await.unwrap();
+    let unknown = add(&email()).await.unwrap();
+    let shape = |it: &Value| {
+        let set =
+            it.as_object().unwrap().iter().filter(|(_, it)| **it != json!("") && !it.is_null());
+        set.map(|(name, _)| name.clone()).collect::<Vec<_>>()
+    };
+    assert_eq!(shape(&known), shape(&unknown));
+    assert_eq!(known["user_id"], json!(other.viewer.user_id));
+    for email in [&other.viewer.email, known["email"].as_str().unwrap()] {
+        let again = add(&email.to_uppercase()).await;
+        assert_fails(again, Code::AlreadyExists, Reason::ResourceAlreadyExists, None);
+    }
+    // Being added elsewhere changed nothing of the user.
+    let get = json!({ "id": other.viewer.user_id });
+    let user = other.viewer().call("UserService/GetUser", get).await.unwrap();
+    assert_eq!(user["create_time"], user["update_time"]);
+}
+
+#[tokio::test]
+async fn a_removed_member_loses_its_keys_here_and_stays_elsewhere() {
+    let stack = Stack::shared().await;
+    let (org, other) = (stack.organization().await, stack.organization().await);
+    let add = json!({ "email": org.developer.email, "role": "MEMBER_ROLE_VIEWER" });
+    other.admin().call("MemberService/AddMember", add).await.unwrap();
+    let id = json!({ "user_id": org.developer.user_id });
+    org.admin().call("MemberService/RemoveMember", id.clone()).await.unwrap();
+    let result = org.developer().call("CoreActionService/ListCoreActions", json!({})).await;
+    assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
+    let keys = org.admin().call("ApiKeyService/ListApiKeys", json!({})).await.unwrap();
+    assert!(!keys.to_string().contains(&org.developer.key_id), "{keys}");
+    other.viewer().call("MemberService/GetMember", id.clone()).await.unwrap();
+    let result = org.admin().call("MemberService/RemoveMember", id).await;
+    assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+}
+
+#[tokio::test]
+async fn a_lower_role_holds_for_the_keys_that_there_are() {
+    let stack = Stack::builder().without_runtime().set_web("AUTH_CACHE_TTL", "1h").start().await;
+    let org = stack.organization().await;
+    let list = async || org.admin().call("ApiKeyService/ListApiKeys", json!({})).await;
+    list().await.unwrap();
+    let down = role(&org.admin.user_id, "VIEWER");
+    org.owner().call("MemberService/UpdateMember", down).await.unwrap();
+    assert_fails(list().await, Code::PermissionDenied, Reason::RoleTooLow, None);
+}
