@@ -11,7 +11,13 @@ use crate::{Config, auth::cache::Cache, runtime::Runtime};
 use agents::watch::WatchConfig;
 use anyhow::Result;
 use rand::RngCore;
-use shared_db::{clock::Clock, page::PageTokens, scope::Db};
+use shared_db::{
+    clock::Clock,
+    ids::OrganizationId,
+    page::PageTokens,
+    scope::{Db, Scope},
+    service::Caller,
+};
 use tokio_util::sync::CancellationToken;
 
 /// What every handler has at hand. Clones share all of it.
@@ -48,5 +54,14 @@ impl App {
             watch: config.watch,
             stop,
         })
+    }
+}
+
+/// What the caller's reads see of what belongs to no single organization: everything for the platform that acts in none, else
+/// what the caller's organization sees.
+pub fn view(caller: &Caller) -> shared_db::error::Result<(Scope, Option<OrganizationId>)> {
+    match caller.org {
+        None if caller.is_platform() => Ok((Scope::Platform, None)),
+        _ => Ok((caller.scope()?, Some(caller.org()?))),
     }
 }

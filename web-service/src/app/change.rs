@@ -100,7 +100,11 @@ impl<'a> Change<'a> {
         db: &Db,
         work: impl AsyncFnOnce(&mut Tx) -> Result<T>,
     ) -> Result<T> {
-        let scope = if self.across { Scope::Platform } else { self.caller.scope()? };
+        let scope = match self.org {
+            _ if self.across => Scope::Platform,
+            Some(org) => Scope::Tenant(org, self.caller.user),
+            None => self.caller.scope()?,
+        };
         let mut tx = db.begin(scope).await?;
         let done = work(&mut tx).await.map_err(|error| self.without_organization(error))?;
         self.append(&mut tx).await?;

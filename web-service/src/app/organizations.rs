@@ -9,6 +9,7 @@ use shared_db::{
     enums::MemberRole,
     error::Result,
     ids::{Etag, OrganizationId, UserId},
+    scope::Scope,
     service::{Caller, telemetry},
 };
 
@@ -33,14 +34,14 @@ pub async fn create(
         .await
 }
 
-/// Takes the caller's organization away, with its members, keys, actions and trail.
+/// Takes an organization away, with its members, keys, actions and trail.
 pub async fn delete(
     app: &App,
     caller: &Caller,
     org: OrganizationId,
     etag: Option<Etag>,
 ) -> Result<()> {
-    let mut tx = app.db.begin(caller.scope()?).await?;
+    let mut tx = app.db.begin(Scope::Tenant(org, caller.user)).await?;
     organizations::must_be_unused(&mut tx, org).await?;
     organizations::delete(&mut tx, org, etag).await?;
     tx.commit().await?;

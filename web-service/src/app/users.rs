@@ -1,21 +1,13 @@
 //! Users: who may change whom.
 
-use super::{App, change::Change};
+use super::{App, change::Change, view};
 use crate::store::identity::users::{self, User, UserPatch};
 use shared_db::{
     error::{Error, Reason, Result},
-    ids::{Etag, OrganizationId, UserId},
+    ids::{Etag, UserId},
     scope::Scope,
-    service::Caller,
+    service::{Caller, telemetry},
 };
-
-/// Whom the caller sees: the platform everyone, unless it acts in an organization; others the members of theirs.
-pub fn visible(caller: &Caller) -> Result<(Scope, Option<OrganizationId>)> {
-    match caller.org {
-        None if caller.is_platform() => Ok((Scope::Platform, None)),
-        _ => Ok((caller.scope()?, Some(caller.org()?))),
-    }
-}
 
 /// Changes the caller's own user, or anyone for the platform.
 pub async fn update(
@@ -27,7 +19,7 @@ pub async fn update(
     fields: Vec<String>,
 ) -> Result<User> {
     if !caller.is_platform() && caller.user != Some(id) {
-        let (scope, org) = visible(caller)?;
+        let (scope, org) = view(caller)?;
         users::get(&mut *app.db.begin(scope).await?, org, id).await?;
         let problem = "people change themselves, and the platform changes anyone".to_owned();
         return Err(Error::Denied { reason: Reason::RoleTooLow, problem });
@@ -40,13 +32,20 @@ pub async fn update(
         .await
 }
 
-/// Takes away every way of a user to call, or gives it back.
+/// Takes away every way of a user to call, or gives it back. Every organization that it is a member of gets to know.
 pub async fn set_active(app: &App, caller: &Caller, id: UserId, active: bool) -> Result<User> {
     let action = if active { "ReactivateUser" } else { "DeactivateUser" };
-    let user = Change::new(caller, action, id)
-        .across_organizations()
-        .apply(&app.db, async |tx| users::set_active(tx, id, active).await)
-        .await?;
+    let change = Change::new(caller, action, id);
+    let mut tx = app.db.begin(Scope::Platform).await?;
+    let user = users::set_active(&mut tx, id, active).await?;
+    let organizations = users::organizations(&mut tx, id).await?;
+    for org in &organizations {
+        change.clone().in_trail_of(*org).append(&mut tx).await?;
+    }
+    tx.commit().await?;
+    if organizations.is_empty() {
+        change.log(telemetry::trace_id().as_deref());
+    }
     app.callers.forget();
     Ok(user)
 }

@@ -99,3 +99,16 @@ async fn filters_narrow_the_trail() {
     let list = org.admin().call("ActivityService/ListActivities", other).await.unwrap();
     assert_eq!(list["activities"], json!([]));
 }
+
+#[tokio::test]
+async fn an_organization_reads_of_what_the_platform_did_to_its_members() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let id = json!({ "id": org.viewer.user_id });
+    stack.platform().call("UserService/DeactivateUser", id.clone()).await.unwrap();
+    stack.platform().call("UserService/ReactivateUser", id).await.unwrap();
+    let trail = of(&org, &json!(org.viewer.user_id)).await;
+    let actions: Vec<_> = trail.iter().map(|it| it["action"].as_str().unwrap()).collect();
+    assert_eq!(actions, ["ReactivateUser", "DeactivateUser", "AddMember"]);
+    assert_eq!(trail[0]["actor_user_id"], "");
+}

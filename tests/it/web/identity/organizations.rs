@@ -49,6 +49,11 @@ async fn the_platform_creates_lists_and_reads_without_acting_in_one() {
     let read = platform.call("OrganizationService/GetOrganization", read).await.unwrap();
     assert_eq!(read, made);
     assert_eq!(made["settings"], json!({}));
+    let change =
+        json!({ "organization": { "id": made["id"], "name": "B" }, "update_mask": ["name"] });
+    platform.call("OrganizationService/UpdateOrganization", change).await.unwrap();
+    let delete = json!({ "id": made["id"] });
+    platform.call("OrganizationService/DeleteOrganization", delete).await.unwrap();
 }
 
 #[tokio::test]
@@ -141,6 +146,46 @@ async fn a_deleted_organization_takes_its_keys_along() {
     assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
     let result = org.platform().call("CoreActionService/ListCoreActions", json!({})).await;
     assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+}
+
+#[tokio::test]
+async fn an_old_etag_neither_changes_nor_deletes() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let id = json!({ "id": org.id });
+    let old = org.owner().call("OrganizationService/GetOrganization", id).await.unwrap();
+    let update = async |name: &str, etag: &Value| {
+        let organization = json!({ "id": org.id, "name": name, "etag": etag });
+        let request = json!({ "organization": organization, "update_mask": ["name"] });
+        org.owner().call("OrganizationService/UpdateOrganization", request).await
+    };
+    let new = update("Second", &old["etag"]).await.unwrap();
+    for (field, value) in old.as_object().unwrap() {
+        let changes = ["name", "etag", "update_time"].contains(&field.as_str());
+        assert_eq!(new[field] != *value, changes, "{field}");
+    }
+    for etag in [&old["etag"], &json!("nonsense")] {
+        let result = update("Third", etag).await;
+        assert_fails(result, Code::Aborted, Reason::EtagMismatch, None);
+        let delete = json!({ "id": org.id, "etag": etag });
+        let result = org.owner().call("OrganizationService/DeleteOrganization", delete).await;
+        assert_fails(result, Code::Aborted, Reason::EtagMismatch, None);
+    }
+    let delete = json!({ "id": org.id, "etag": new["etag"] });
+    org.owner().call("OrganizationService/DeleteOrganization", delete).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_mask_names_what_may_be_changed_and_nothing_else() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    for path in
+        ["slug", "subscription_info", "created_by", "etag", "id", "nonsense", "settings.theme"]
+    {
+        let request = json!({ "organization": { "id": org.id }, "update_mask": [path] });
+        let result = org.owner().call("OrganizationService/UpdateOrganization", request).await;
+        assert_fails(result, Code::InvalidArgument, Reason::InvalidUpdateMask, "update_mask");
+    }
 }
 
 #[tokio::test]

@@ -2,12 +2,11 @@
 
 use crate::{
     api::request::{self, list_id},
-    app::{App, change::Change},
+    app::{App, change::Change, view},
     store::actions::platforms::{self, NewPlatform, Platform, PlatformPatch},
 };
 use shared_db::{
     ids::{Etag, PlatformId},
-    scope::Scope,
     service::{Mask, accept},
     wire::timestamp,
 };
@@ -24,9 +23,10 @@ impl platform_service_server::PlatformService for PlatformService {
         &self,
         request: Request<pb::GetPlatformRequest>,
     ) -> Result<Response<pb::Platform>> {
-        let (_, request) = accept(request)?;
+        let (caller, request) = accept(request)?;
         let id = request::id("id", &request.id)?;
-        let platform = platforms::get(&mut *self.app.db.begin(Scope::Platform).await?, id).await?;
+        let (scope, _) = view(&caller)?;
+        let platform = platforms::get(&mut *self.app.db.begin(scope).await?, id).await?;
         Ok(Response::new(platform.into()))
     }
 
@@ -37,7 +37,8 @@ impl platform_service_server::PlatformService for PlatformService {
         let (caller, request) = accept(request)?;
         let list = list_id(&caller, "platforms", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(Scope::Platform).await?;
+        let (scope, _) = view(&caller)?;
+        let mut tx = self.app.db.begin(scope).await?;
         let page = platforms::list(&mut tx, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListPlatformsResponse {
             platforms: page.items,

@@ -44,8 +44,9 @@ impl organization_service_server::OrganizationService for OrganizationService {
         let (caller, request) = accept(request)?;
         let list = list_id(&caller, "organizations", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(Scope::Platform).await?;
-        let page = organizations::list(&mut tx, whose(&caller)?, &page, |it| Ok(it.into())).await?;
+        let (scope, whose) = whose(&caller)?;
+        let mut tx = self.app.db.begin(scope).await?;
+        let page = organizations::list(&mut tx, whose, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListOrganizationsResponse {
             organizations: page.items,
             next_page_token: self.app.page_tokens.seal(page.next, &list),
@@ -89,6 +90,7 @@ impl organization_service_server::OrganizationService for OrganizationService {
         };
         let organization = Change::new(&caller, "UpdateOrganization", org)
             .fields(mask.fields())
+            .in_trail_of(org)
             .apply(&self.app.db, async |tx| organizations::update(tx, org, etag, patch).await)
             .await?;
         Ok(Response::new(organization.into()))
@@ -115,12 +117,12 @@ fn own(caller: &Caller, id: OrganizationId) -> Result<(Scope, OrganizationId), E
     }
 }
 
-/// The organizations that the caller may act in.
-fn whose(caller: &Caller) -> Result<Whose, Error> {
+/// The organizations that the caller may act in, and the scope that shows them.
+fn whose(caller: &Caller) -> Result<(Scope, Whose), Error> {
     match (caller.api_key, caller.user) {
-        _ if caller.is_platform() => Ok(Whose::Everyone),
-        (None, Some(user)) => Ok(Whose::Members(user)),
-        _ => Ok(Whose::Own(caller.org()?)),
+        _ if caller.is_platform() => Ok((Scope::Platform, Whose::Everyone)),
+        (None, Some(user)) => Ok((Scope::Platform, Whose::Members(user))),
+        _ => Ok((caller.scope()?, Whose::Own(caller.org()?))),
     }
 }
 

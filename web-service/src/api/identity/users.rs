@@ -23,7 +23,7 @@ impl user_service_server::UserService for UserService {
     async fn get_user(&self, request: Request<pb::GetUserRequest>) -> Result<Response<pb::User>> {
         let (caller, request) = accept(request)?;
         let id = request::id("id", &request.id)?;
-        let (scope, org) = app::users::visible(&caller)?;
+        let (scope, org) = app::view(&caller)?;
         let user = users::get(&mut *self.app.db.begin(scope).await?, org, id).await?;
         Ok(Response::new(seen_by(&caller, user)))
     }
@@ -35,7 +35,7 @@ impl user_service_server::UserService for UserService {
         let (caller, request) = accept(request)?;
         let list = list_id(&caller, "users", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let (scope, org) = app::users::visible(&caller)?;
+        let (scope, org) = app::view(&caller)?;
         let page = users::list(&mut *self.app.db.begin(scope).await?, org, &page, |it| {
             Ok(seen_by(&caller, it))
         })

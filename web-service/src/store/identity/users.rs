@@ -219,6 +219,20 @@ pub async fn set_active(conn: &mut PgConnection, id: UserId, active: bool) -> Re
     .ok_or_else(|| Error::not_found("user", id))
 }
 
+/// The organizations that a user is a member of. For a transaction of the platform.
+pub async fn organizations(conn: &mut PgConnection, id: UserId) -> Result<Vec<OrganizationId>> {
+    let them = sqlx::query_scalar!(
+        "select org_id
+         from web.organization_members
+         where user_id = $1
+         order by org_id",
+        id.0,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(them)
+}
+
 /// The user that tokens with this subject stand for, and its membership in `org`. For a transaction of the platform.
 pub async fn find_by_subject(
     conn: &mut PgConnection,
