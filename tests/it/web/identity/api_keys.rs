@@ -70,7 +70,7 @@ async fn a_revoked_key_is_refused_also_where_it_was_remembered() {
     assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
     // For good: revoking again changes nothing, and the key is still to be seen.
     let again = org.admin().call("ApiKeyService/RevokeApiKey", id.clone()).await.unwrap();
-    assert_eq!(again, revoked);
+    assert_eq!(again["revoke_time"], revoked["revoke_time"]);
     org.admin().call("ApiKeyService/GetApiKey", id).await.unwrap();
 }
 
