@@ -8,14 +8,14 @@ use serde_json::{Value, json};
 use shared_db::error::Reason;
 use tonic::{Code, Status};
 
-fn http(change: Value) -> Value {
+fn http(change: &Value) -> Value {
     let mut http = json!({ "method": "GET", "url": "https://example.test/" });
     http.as_object_mut().unwrap().extend(change.as_object().unwrap().clone());
     http
 }
 
 async fn create(org: &Org, fields: Value) -> Result<Value, Status> {
-    let mut action = json!({ "slug": "an-action", "name": "An action", "http": http(json!({})) });
+    let mut action = json!({ "slug": "an-action", "name": "An action", "http": http(&json!({})) });
     action.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
     let request = json!({ "core_action": action });
     org.developer().call("CoreActionService/CreateCoreAction", request).await
@@ -44,47 +44,47 @@ async fn what_cannot_be_compiled_is_refused_and_the_field_named() {
             "input_schema",
         ),
         (
-            json!({ "http": http(json!({ "response_filter": ".a |" })) }),
+            json!({ "http": http(&json!({ "response_filter": ".a |" })) }),
             Reason::InvalidFilter,
             "http.response_filter",
         ),
         (
-            json!({ "http": http(json!({ "response_filter": "env" })) }),
+            json!({ "http": http(&json!({ "response_filter": "env" })) }),
             Reason::InvalidFilter,
             "http.response_filter",
         ),
         (
-            json!({ "http": http(json!({ "response_filter": "def f: f; f" })) }),
+            json!({ "http": http(&json!({ "response_filter": "def f: f; f" })) }),
             Reason::InvalidFilter,
             "http.response_filter",
         ),
         (
-            json!({ "http": http(json!({ "body_template": "{{ input." })) }),
+            json!({ "http": http(&json!({ "body_template": "{{ input." })) }),
             Reason::InvalidTemplate,
             "http.body_template",
         ),
         (
-            json!({ "http": http(json!({ "url": "https://example.test/{% if" })) }),
+            json!({ "http": http(&json!({ "url": "https://example.test/{% if" })) }),
             Reason::InvalidTemplate,
             "http.url",
         ),
         (
-            json!({ "http": http(json!({ "url": "file:///etc/passwd" })) }),
+            json!({ "http": http(&json!({ "url": "file:///etc/passwd" })) }),
             Reason::InvalidField,
             "http.url",
         ),
         (
-            json!({ "http": http(json!({ "url": "https://{{ input.host }}/" })) }),
+            json!({ "http": http(&json!({ "url": "https://{{ input.host }}/" })) }),
             Reason::InvalidField,
             "http.url",
         ),
         (
-            json!({ "http": http(json!({ "method": "CONNECT" })) }),
+            json!({ "http": http(&json!({ "method": "CONNECT" })) }),
             Reason::InvalidField,
             "http.method",
         ),
         (
-            json!({ "http": http(json!({ "headers": { "Host": "x" } })) }),
+            json!({ "http": http(&json!({ "headers": { "Host": "x" } })) }),
             Reason::InvalidField,
             "http.headers[\"Host\"]",
         ),
@@ -99,7 +99,7 @@ async fn what_cannot_be_compiled_is_refused_and_the_field_named() {
         ),
         (json!({ "name": "a\u{0}b" }), Reason::InvalidField, "name"),
         (
-            json!({ "http": http(json!({ "body_template": "a\u{0}b" })) }),
+            json!({ "http": http(&json!({ "body_template": "a\u{0}b" })) }),
             Reason::InvalidField,
             "http.body_template",
         ),
@@ -185,7 +185,7 @@ async fn sql_in_texts_is_text() {
         "description": sql,
         "scopes": [sql],
         "input_schema": { "description": sql },
-        "http": http(json!({ "headers": { "x-note": "'; select 1 --" } })),
+        "http": http(&json!({ "headers": { "x-note": "'; select 1 --" } })),
     });
     let made = create(&org, fields).await.unwrap();
     assert_eq!((&made["name"], &made["scopes"][0]), (&json!(sql), &json!(sql)));

@@ -63,9 +63,7 @@ impl Signer {
     }
 
     pub(super) fn sign_without_kid(&self, claims: &Value) -> String {
-        // Of another signer: without a name it must be tried, and found wanting.
-        let other = Self::es256("");
-        encode(&Header::new(other.algorithm), claims, &other.key).unwrap()
+        encode(&Header::new(self.algorithm), claims, &self.key).unwrap()
     }
 
     fn published(&self) -> Value {
