@@ -1,4 +1,5 @@
 //! What is special about the resources of web-service. What they have in common is in the laws.
 
 mod actions;
+mod agents;
 mod identity;

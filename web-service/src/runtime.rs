@@ -173,13 +173,12 @@ impl Runtime {
             let mut attempt = 1;
             loop {
                 let request = self.request(actor, message.clone(), until)?;
-                let error = match send(self.channel.clone(), request).await {
+                let refusal = match send(self.channel.clone(), request).await {
                     Ok(answer) => return Ok(answer.into_inner()),
                     Err(status) => refused(&status),
                 };
-                let again = repeat == Repeat::Freely && error.kind().0 == Code::Unavailable;
-                if !again || attempt == ATTEMPTS_MAX {
-                    return Err(error);
+                if repeat == Repeat::Never || !refusal.passes || attempt == ATTEMPTS_MAX {
+                    return Err(refusal.error);
                 }
                 let delay = BACKOFF * 2_u32.pow(attempt - 1);
                 let delay = rand::rng().random_range(delay / 2..=delay);
@@ -223,37 +222,47 @@ fn executions(channel: Channel) -> ExecutionServiceClient<Channel> {
     ExecutionServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
+/// What a command came to.
+struct Refusal {
+    error: Error,
+    /// Whether a moment later it may be otherwise.
+    passes: bool,
+}
+
 /// What runtime says in our own words is passed on; everything else means that it is not there for us. That it does not accept
 /// web is nothing that the caller could mend, so it is told to the operator instead.
-fn refused(status: &Status) -> Error {
+fn refused(status: &Status) -> Refusal {
     let ours = status.get_details_error_info().filter(|it| it.domain == DOMAIN);
     let Some(info) = ours else {
         tracing::warn!(code = ?status.code(), message = status.message(), "runtime-service does not answer");
-        return unavailable();
+        return Refusal { error: unavailable(), passes: true };
     };
-    let between_us = [
-        Reason::CredentialsMissing,
-        Reason::CredentialsInvalid,
-        Reason::RoleTooLow,
-        Reason::PeerNotAllowed,
-        Reason::OrganizationMissing,
-        Reason::MethodUnknown,
-        Reason::MalformedMessage,
-        Reason::NotServing,
-        Reason::CallerGone,
-    ];
-    if between_us.iter().any(|it| reason_name(*it) == info.reason) {
-        tracing::error!(
-            reason = info.reason,
-            message = status.message(),
-            "runtime-service refuses web-service"
-        );
-        return unavailable();
+    let is = |reasons: &[Reason]| reasons.iter().any(|it| reason_name(*it) == info.reason);
+    if is(&[Reason::NotServing, Reason::CallerGone]) {
+        return Refusal { error: unavailable(), passes: true };
+    }
+    if is(BETWEEN_US) {
+        let message = status.message();
+        tracing::error!(reason = info.reason, message, "runtime-service refuses web-service");
+        return Refusal { error: unavailable(), passes: false };
     }
     // Without the metadata of runtime's response, which are not the caller's.
     let details = Bytes::copy_from_slice(status.details());
-    Error::Status(Box::new(Status::with_details(status.code(), status.message(), details)))
+    let status = Status::with_details(status.code(), status.message(), details);
+    let passes = status.code() == Code::Unavailable;
+    Refusal { error: Error::Status(Box::new(status)), passes }
 }
+
+/// Reasons that tell of the relation between the two services, not of what the caller asked.
+const BETWEEN_US: &[Reason] = &[
+    Reason::CredentialsMissing,
+    Reason::CredentialsInvalid,
+    Reason::RoleTooLow,
+    Reason::PeerNotAllowed,
+    Reason::OrganizationMissing,
+    Reason::MethodUnknown,
+    Reason::MalformedMessage,
+];
 
 fn unavailable() -> Error {
     Error::Unavailable {
