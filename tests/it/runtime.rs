@@ -8,4 +8,5 @@ mod limits;
 mod retries;
 mod states;
 mod steps;
+mod trace;
 mod workshop;

@@ -64,11 +64,11 @@ async fn load(core: &Core, claimed: &Claimed) -> Result<(Work, Vec<steps::Step>)
 async fn take(core: &Core, claimed: &Claimed, turn: &Turn, heard: watch::Receiver<Word>) {
     let limit = Limit::of(claimed);
     let stop = {
-        let program = AssertUnwindSafe(program(turn)).catch_unwind();
+        let program = survived(program(turn));
         tokio::select! {
             // A program that is through is through, whatever else has happened in the same moment.
             biased;
-            done = program => done.unwrap_or_else(|_| Some(Stop::Fail(Reason::Internal, "the worker broke down on it".to_owned(), None))),
+            done = program => done,
             word = told(core, turn, heard) => Some(match word {
                 Word::Cancel => Stop::Cancel,
                 Word::Drain | Word::GoOn => Stop::Release,
@@ -97,6 +97,15 @@ async fn program(turn: &Turn) -> Option<Stop> {
         }
     };
     done.err()
+}
+
+/// A program that panics fails its own execution and nothing else.
+async fn survived(program: impl Future<Output = Option<Stop>>) -> Option<Stop> {
+    let broke_down = |_| {
+        let message = "the worker broke down on it; the log says where".to_owned();
+        Some(Stop::Fail(Reason::Internal, message, None))
+    };
+    AssertUnwindSafe(program).catch_unwind().await.unwrap_or_else(broke_down)
 }
 
 /// Waits for a word that ends the turn. A call that must not be repeated is waited for before the execution is handed back.
@@ -176,3 +185,15 @@ impl Limit {
 pub(super) const QUEUE_OVER: &str = "no worker began it within its queue limit";
 pub(super) const ATTEMPT_OVER: &str = "it did not end within its attempt limit";
 pub(super) const TOTAL_OVER: &str = "it did not end within its total limit";
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_program_that_panics_fails_its_execution_as_internal() {
+        let stop = survived(async { panic!("on purpose") }).await;
+        assert!(matches!(stop, Some(Stop::Fail(Reason::Internal, ..))), "{stop:?}");
+        assert!(survived(async { None }).await.is_none());
+    }
+}

@@ -1,16 +1,19 @@
 //! What the engine counts and measures.
 
 use opentelemetry::{
-    KeyValue, global,
+    KeyValue,
     metrics::{Counter, Gauge, Histogram},
 };
-use shared_db::enums::{ExecutionState, StepState};
+use shared_db::{
+    enums::{ExecutionState, StepState},
+    service::metrics::meter,
+};
 use std::time::Duration;
 
 const BOUNDARIES: [f64; 12] =
     [0.001, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 5.0, 30.0, 300.0];
 
-/// Instruments of one worker process; their names end in their unit.
+/// Instruments of one worker process. On the page that Prometheus reads, names end in their unit.
 #[derive(Clone, Debug)]
 pub(crate) struct Metrics {
     claimed: Counter<u64>,
@@ -26,7 +29,7 @@ pub(crate) struct Metrics {
 
 impl Metrics {
     pub(crate) fn new() -> Self {
-        let meter = global::meter("runtime-service");
+        let meter = meter();
         let counter = |name, about| meter.u64_counter(name).with_description(about).build();
         let seconds = |name, about| {
             let histogram = meter.f64_histogram(name).with_description(about).with_unit("s");
@@ -35,12 +38,12 @@ impl Metrics {
         Self {
             claimed: counter("freehold.engine.claimed", "executions taken from the queue"),
             pickup: seconds(
-                "freehold.engine.pickup.seconds",
+                "freehold.engine.pickup.duration",
                 "from when an execution was due to its claim",
             ),
             finished: counter("freehold.engine.finished", "executions that ended, by state"),
             step: seconds(
-                "freehold.engine.step.seconds",
+                "freehold.engine.step.duration",
                 "duration of attempts of steps, by their outcome",
             ),
             leases_lost: counter(
@@ -57,7 +60,7 @@ impl Metrics {
                 .with_description("executions that could be claimed, counted up to a limit")
                 .build(),
             queue_age: meter
-                .f64_gauge("freehold.engine.queue.age.seconds")
+                .f64_gauge("freehold.engine.queue.age")
                 .with_description("how long the first of them has waited")
                 .with_unit("s")
                 .build(),

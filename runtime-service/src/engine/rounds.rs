@@ -67,3 +67,44 @@ pub(super) async fn forever<F, R>(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use shared_db::error::Error;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    #[tokio::test]
+    async fn a_loop_goes_on_after_errors_and_panics_until_it_is_stopped() {
+        let (rounds, stop) = (Arc::new(AtomicU32::new(0)), CancellationToken::new());
+        let (counted, stopped) = (rounds.clone(), stop.clone());
+        let round = move || {
+            let number = counted.fetch_add(1, Ordering::Relaxed);
+            if number == 9 {
+                stopped.cancel();
+            }
+            async move {
+                match number % 3 {
+                    0 => Err(Error::DeadlineExceeded),
+                    1 => panic!("on purpose"),
+                    _ => Ok(()),
+                }
+            }
+        };
+        forever("test", Metrics::new(), Duration::from_millis(1), stop, round).await;
+        assert_eq!(rounds.load(Ordering::Relaxed), 10);
+    }
+
+    #[test]
+    fn delays_after_failures_grow_to_a_limit() {
+        let mut backoff = Backoff::default();
+        let delays: Vec<_> = (0..20).map(|_| backoff.next()).collect();
+        assert!(delays[0] < Duration::from_millis(126));
+        assert!(delays[19] <= DELAY_MAX.mul_f64(1.25) && delays[19] > DELAY_MAX.mul_f64(0.7));
+        backoff.reset();
+        assert!(backoff.next() < Duration::from_millis(126));
+    }
+}

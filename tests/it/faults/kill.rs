@@ -43,8 +43,7 @@ fn seed() -> u64 {
 async fn agent(org: &Org, remote: &Remote) -> String {
     let mut calls = Vec::new();
     for step in 0..STEPS {
-        let http =
-            json!({ "method": "POST", "url": remote.url(&format!("/slow?ms={}", 60 + 20 * step)) });
+        let http = json!({ "method": "POST", "url": remote.url(&format!("/slow?ms={}", 100 + 40 * step)) });
         let retry = json!({ "attempts_max": 100, "initial_delay": "0.1s", "delay_max": "0.5s" });
         let fields =
             json!({ "http": http, "side_effect": "SIDE_EFFECT_IDEMPOTENT", "retry": retry });
@@ -108,7 +107,7 @@ async fn killing_any_process_at_any_moment_loses_nothing_and_repeats_nothing() {
         let mut kills = 0;
         let give_up = Instant::now() + PATIENCE;
         loop {
-            tokio::time::sleep(Duration::from_millis(random.random_range(150..900))).await;
+            tokio::time::sleep(Duration::from_millis(random.random_range(150..700))).await;
             if started.load(Ordering::Relaxed) == EXECUTIONS && unfinished(&root).await == 0 {
                 return kills;
             }
