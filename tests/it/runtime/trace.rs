@@ -16,7 +16,7 @@ use tokio::{
 const TRACE: &str = "4bf92f3577b34da6a3ce929d0e0e4736";
 
 fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|it| format!("{it:02x}")).collect()
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The span of this name in the trace, when it has arrived.
