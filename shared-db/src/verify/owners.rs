@@ -11,43 +11,54 @@ use anyhow::Result;
 
 /// Relations, routines, types and schemas with what ALTER calls them. Sequences of a column follow their table.
 const OBJECTS: &str = "
-    with objects as (
-        select
-            case c.relkind
-                when 'v' then 'view'
-                when 'm' then 'materialized view'
-                when 'S' then 'sequence'
-                when 'f' then 'foreign table'
-                else 'table'
-            end as word,
-            c.oid::regclass::text as name, c.relowner as owner, c.relnamespace as namespace
-        from pg_class c
-        where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
-            and not exists (
-                select 1
-                from pg_depend d
-                where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
-            )
-        union all
-        select 'routine', p.oid::regprocedure::text, p.proowner, p.pronamespace
-        from pg_proc p
-        union all
-        select 'type', t.oid::regtype::text, t.typowner, t.typnamespace
-        from pg_type t
-        where t.typtype in ('e', 'd', 'r')
-        union all
-        select 'schema', quote_ident(n.nspname), n.nspowner, n.oid
+    with wrong as (
+        select r.oid, r.rolname, r.rolname = any ($3) as service
+        from pg_roles r
+        where r.rolname <> $2
+    ),
+    ours as (
+        select n.oid
         from pg_namespace n
-        union all
-        select 'database', quote_ident(d.datname), d.datdba, 0
-        from pg_database d
-        where d.datname = current_database()
+        where n.nspname = any ($1)
     )
-    select o.word, o.name, r.rolname::text
-    from objects o
-    join pg_roles r on r.oid = o.owner
-    left join pg_namespace n on n.oid = o.namespace
-    where (n.nspname = any ($1) and r.rolname <> $2) or r.rolname = any ($3)
+    select
+        case c.relkind
+            when 'v' then 'view'
+            when 'm' then 'materialized view'
+            when 'S' then 'sequence'
+            when 'f' then 'foreign table'
+            else 'table'
+        end,
+        c.oid::regclass::text, w.rolname::text
+    from pg_class c
+    join wrong w on w.oid = c.relowner
+    where c.relkind in ('r', 'p', 'v', 'm', 'S', 'f')
+        and (w.service or c.relnamespace in (select oid from ours))
+        and not exists (
+            select 1
+            from pg_depend d
+            where d.classid = 'pg_class'::regclass and d.objid = c.oid and d.deptype in ('a', 'i')
+        )
+    union all
+    select 'routine', p.oid::regprocedure::text, w.rolname::text
+    from pg_proc p
+    join wrong w on w.oid = p.proowner
+    where w.service or p.pronamespace in (select oid from ours)
+    union all
+    select 'type', t.oid::regtype::text, w.rolname::text
+    from pg_type t
+    join wrong w on w.oid = t.typowner
+    where t.typtype in ('e', 'd', 'r') and (w.service or t.typnamespace in (select oid from ours))
+    union all
+    select 'schema', quote_ident(n.nspname), w.rolname::text
+    from pg_namespace n
+    join wrong w on w.oid = n.nspowner
+    where w.service or n.oid in (select oid from ours)
+    union all
+    select 'database', quote_ident(d.datname), w.rolname::text
+    from pg_database d
+    join wrong w on w.oid = d.datdba
+    where w.service and d.datname = current_database()
     order by 1, 2";
 
 pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {

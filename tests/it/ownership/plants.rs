@@ -70,6 +70,13 @@ async fn run(conn: &mut PgConnection, sql: &str) {
     result.unwrap_or_else(|error| panic!("{sql}: {error}"));
 }
 
+async fn server_version() -> i32 {
+    let database = TestDatabase::empty().await;
+    let mut conn = PgConnection::connect(&database.superuser_url()).await.unwrap();
+    let sql = "select current_setting('server_version_num')::int4";
+    sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap()
+}
+
 #[tokio::test]
 async fn a_migrated_database_has_no_finding() {
     let database = TestDatabase::create().await;

@@ -14,22 +14,22 @@ struct Column {
     name: String,
     verb: String,
     held: bool,
-    /// Held by the whole table: told there.
-    whole: bool,
 }
 
 pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
     let sql = "
         select
             path, role, a.attname::text as name, verb,
-            has_column_privilege(r.oid, c.oid, a.attnum, verb) as held,
-            has_table_privilege(r.oid, c.oid, verb) as whole
+            has_column_privilege(r.oid, c.oid, a.attnum, verb) as held
         from unnest($1::text[]) as t (path)
         join pg_class c on c.oid = to_regclass(path)
         join pg_attribute a on a.attrelid = c.oid and a.attnum > 0 and not a.attisdropped
         cross join unnest($2::text[]) as p (role)
         join pg_roles r on r.rolname = role
         cross join unnest(array['select', 'insert', 'update', 'references']) as v (verb)
+        -- What holds for the whole table is told there.
+        where not has_table_privilege(r.oid, c.oid, verb)
+            and (verb = 'select' or has_column_privilege(r.oid, c.oid, a.attnum, verb))
         order by path, role, a.attnum, verb";
     let columns: Vec<Column> = sqlx::query_as(sql)
         .bind(look.paths())
@@ -37,7 +37,7 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
         .fetch_all(&mut *look.conn)
         .await?;
     let mut all = Vec::new();
-    for it in columns.iter().filter(|it| !it.whole) {
+    for it in &columns {
         let Some(table) = look.table(&it.path) else { continue };
         let Some(principal) = Principal::ALL.into_iter().find(|p| p.role() == it.role) else {
             continue;

@@ -1,9 +1,6 @@
 //! Privileges that the contract does not give, and those that it gives and that are gone.
 
-use super::{Kind, Plant, are_found, plant, run};
-use freehold_tests::database::TestDatabase;
-use shared_db::verify;
-use sqlx::{Connection, PgConnection};
+use super::{Kind, Plant, are_found, plant, server_version};
 
 pub(super) const PLANTS: &[Plant] = &[
     plant("grant insert on runtime.agents to web_app", Kind::TablePrivilege, "runtime.agents"),
@@ -126,19 +123,9 @@ async fn privileges_that_the_contract_does_not_give_are_found() {
 
 #[tokio::test]
 async fn maintain_is_a_privilege_where_the_server_knows_it() {
-    let database = TestDatabase::create().await;
-    let mut conn = PgConnection::connect(&database.superuser_url()).await.unwrap();
-    let version: i32 = sqlx::query_scalar("select current_setting('server_version_num')::int4")
-        .fetch_one(&mut conn)
-        .await
-        .unwrap();
-    if version < 170_000 {
+    if server_version().await < 170_000 {
         return;
     }
-    run(&mut conn, "grant maintain on runtime.agents to web_app").await;
-    let findings = verify::run(&mut conn).await.unwrap();
-    let [found] = &findings[..] else { panic!("{findings:#?}") };
-    assert_eq!((found.kind, found.object.as_str()), (Kind::TablePrivilege, "runtime.agents"));
-    run(&mut conn, &found.mend).await;
-    assert_eq!(verify::run(&mut conn).await.unwrap(), []);
+    let sql = "grant maintain on runtime.agents to web_app";
+    are_found(&[plant(sql, Kind::TablePrivilege, "runtime.agents")]).await;
 }

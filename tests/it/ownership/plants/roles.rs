@@ -1,6 +1,6 @@
 //! Roles that are more than they have to be.
 
-use super::{Kind, Plant, are_found, lasting, plant};
+use super::{Kind, Plant, are_found, lasting, plant, server_version};
 
 pub(super) const PLANTS: &[Plant] = &[
     lasting(
@@ -56,4 +56,17 @@ pub(super) const PLANTS: &[Plant] = &[
 #[tokio::test]
 async fn roles_that_are_too_much_are_found() {
     are_found(PLANTS).await;
+}
+
+/// Since PostgreSQL 16 a membership has its own INHERIT and SET; before, the role's INHERIT decides.
+#[tokio::test]
+async fn memberships_that_inherit_or_can_t_be_used_are_found_where_the_server_knows_them() {
+    if server_version().await < 160_000 {
+        return;
+    }
+    are_found(&[
+        plant("grant web_app_platform to web_app with inherit true", Kind::Membership, "web_app"),
+        plant("grant web_app_platform to web_app with set false", Kind::Membership, "web_app"),
+    ])
+    .await;
 }
