@@ -4,13 +4,14 @@
 //! [`Table::condition`]; nothing else decides.
 
 mod condition;
+mod file;
 
 pub use condition::Condition;
 
 use crate::scope::Service;
 use anyhow::{Context, Result, ensure};
 use serde::Deserialize;
-use std::{collections::BTreeMap, sync::LazyLock};
+use std::sync::LazyLock;
 
 const SOURCE: &str = include_str!("../ownership.toml");
 
@@ -197,7 +198,7 @@ impl Contract {
     }
 
     pub fn parse(source: &str) -> Result<Self> {
-        let file: File = toml::from_str(source).context("ownership.toml")?;
+        let file: file::File = toml::from_str(source).context("ownership.toml")?;
         let mut tables = Vec::new();
         for (service, section) in [(Service::Web, file.web), (Service::Runtime, file.runtime)] {
             ensure!(
@@ -219,58 +220,6 @@ impl Contract {
 
     pub fn table(&self, schema: &str, name: &str) -> Option<&Table> {
         self.tables.iter().find(|it| it.schema == schema && it.name == name)
-    }
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct File {
-    roles: Roles,
-    web: Section,
-    runtime: Section,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Roles {
-    owner: String,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Section {
-    role: String,
-    platform_role: String,
-    tables: BTreeMap<String, Line>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Line {
-    scope: RowScope,
-    #[serde(default)]
-    append_only: bool,
-    #[serde(default)]
-    secret: Vec<String>,
-    #[serde(default)]
-    cross_tenant: Vec<String>,
-    members: Option<String>,
-    retention: Option<String>,
-}
-
-impl Line {
-    fn named(self, owner: Service, name: String) -> Table {
-        Table {
-            owner,
-            schema: owner.schema(),
-            name,
-            scope: self.scope,
-            append_only: self.append_only,
-            secret: self.secret,
-            cross_tenant: self.cross_tenant,
-            members: self.members,
-            retention: self.retention,
-        }
     }
 }
 

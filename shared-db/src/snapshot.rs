@@ -1,6 +1,6 @@
 //! The schema as it stands, in one file that people read and drift is measured against.
 //!
-//! `schema.sql` is written from the catalog by our own questions: pg_dump would write another file with each version of
+//! `schema.sql` is written from the catalog by our own questions: `pg_dump` would write another file with each version of
 //! PostgreSQL. Objects are compared one by one, by name, so that their order means nothing.
 
 mod canonical;

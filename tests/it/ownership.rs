@@ -1,5 +1,6 @@
 //! The database boundary: that it is there, that it holds, and that every way around it is found.
 
+mod command;
 mod matrix;
 mod migrate;
 mod plants;

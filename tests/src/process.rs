@@ -10,7 +10,15 @@ use crate::{
     doors::{Doors, channel},
     settings::{self, Settings},
 };
-use std::ops::Deref;
+use std::{ops::Deref, process::Output};
+
+/// Runs a command of this workspace to its end, with nothing but this environment.
+pub async fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
+    binaries::build().await;
+    let mut command = tokio::process::Command::new(binaries::folder().join(binary));
+    command.args(arguments).env_clear().envs(environment.iter().copied());
+    command.output().await.expect("the binary was built")
+}
 
 /// web-service and some runtime-services as processes, with their database. All are killed with this value.
 #[derive(Debug)]

@@ -120,9 +120,10 @@ pub(super) async fn read(conn: &mut PgConnection) -> Result<Snapshot> {
             sqlx::query_as(sql).bind(grants::schemas()).fetch_all(&mut *tx).await?;
         objects.extend(rows.into_iter().map(|(of, name, sql)| {
             // The body of a function keeps its lines.
-            let sql = match kind {
-                Kind::Function => sql.trim_end().to_owned(),
-                _ => canonical::expression(&sql),
+            let sql = if kind == Kind::Function {
+                sql.trim_end().to_owned()
+            } else {
+                canonical::expression(&sql)
             };
             Object { kind, of, name, sql }
         }));

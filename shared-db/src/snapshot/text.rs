@@ -23,7 +23,7 @@ pub(super) fn write(snapshot: &Snapshot) -> String {
             Kind::Type => line(&["\ncreate type ", &it.name, " as ", &it.sql, ";"]),
             Kind::Function => line(&["\n", FUNCTION, &it.name, "\n", &it.sql, ";"]),
             Kind::View => {
-                line(&["\ncreate view ", &it.name, " as ", it.sql.trim_end_matches(';'), ";"])
+                line(&["\ncreate view ", &it.name, " as ", it.sql.trim_end_matches(';'), ";"]);
             }
             Kind::Table => {
                 line(&[""]);

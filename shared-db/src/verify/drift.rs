@@ -51,7 +51,12 @@ pub(super) fn create_table(path: &str) -> String {
         .filter_map(|it| match it.kind {
             Object::Column => Some(format!("{} {}", it.name, it.sql)),
             Object::Constraint => Some(format!("constraint {} {}", it.name, it.sql)),
-            _ => None,
+            Object::Type
+            | Object::Function
+            | Object::Table
+            | Object::Index
+            | Object::Trigger
+            | Object::View => None,
         })
         .collect();
     let mut statements = vec![format!("create table {path} ({})", inside.join(", "))];
@@ -107,7 +112,9 @@ fn change(wanted: &It, there: &It) -> String {
         Object::Column => change_column(wanted, there),
         Object::Function => wanted.sql.clone(),
         Object::Type => change_enum(wanted, there),
-        _ => format!("{}; {}", drop(there), create(wanted)),
+        Object::Table | Object::Constraint | Object::Index | Object::Trigger | Object::View => {
+            format!("{}; {}", drop(there), create(wanted))
+        }
     }
 }
 
