@@ -24,7 +24,6 @@ use shared_db::{
     service::{Boot, Listeners},
     tuned,
 };
-use std::sync::{Arc, Mutex, PoisonError};
 use tokio_util::sync::CancellationToken;
 use tonic::service::RoutesBuilder;
 
@@ -39,16 +38,9 @@ pub async fn serve(
 
     let engine = engine::Engine::new(boot.db.clone(), config.engine)?;
     let executions = Executions::new(boot.db.clone(), Clock::System, engine.wake());
-    let engine = Arc::new(Mutex::new(Some(engine)));
-    boot.background("engine", move |stop| {
-        let engine = engine.lock().unwrap_or_else(PoisonError::into_inner).take();
-        async move {
-            match engine {
-                Some(engine) => engine.run(stop).await,
-                None => stop.cancelled().await,
-            }
-            Ok(())
-        }
+    boot.essential("engine", async move |stop| {
+        engine.run(stop).await;
+        Ok(())
     });
 
     let (db, limits) = (boot.db.clone(), boot.limits);

@@ -182,6 +182,12 @@ fn database_kind(source: &sqlx::Error) -> (Code, Reason) {
     if connection_failed { unavailable } else { defect }
 }
 
+/// An error with all its causes, for the log: `Display` never prints its source.
+pub fn chain(error: &dyn std::error::Error) -> impl fmt::Display {
+    let causes = std::iter::successors(Some(error), |it| it.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
+
 impl From<sqlx::Error> for Error {
     fn from(source: sqlx::Error) -> Self {
         Self::Database(source)
@@ -246,7 +252,7 @@ impl From<Error> for Status {
             }
             Error::Database(_) if code == Code::InvalidArgument => {}
             Error::Database(source) => {
-                tracing::error!(error = source as &dyn std::error::Error, "the database failed");
+                tracing::error!(error = %chain(source), "the database failed");
             }
             Error::Internal(source) => {
                 tracing::error!(error = %format_args!("{source:#}"), "internal error");

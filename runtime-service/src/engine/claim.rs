@@ -40,7 +40,7 @@ pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
             }
             Err(error) => {
                 core.metrics.fault("claim");
-                tracing::warn!(error = &error as &dyn std::error::Error, "claiming failed");
+                tracing::warn!(error = %shared_db::error::chain(&error), "claiming failed");
                 backoff.next()
             }
         };

@@ -52,7 +52,7 @@ pub(super) async fn forever<F, R>(
             }
             Ok(Err(error)) => {
                 metrics.fault(name);
-                tracing::warn!(name, error = &error as &dyn std::error::Error, "a round failed");
+                tracing::warn!(name, error = %shared_db::error::chain(&error), "a round failed");
                 backoff.next()
             }
             Err(_) => {

@@ -47,7 +47,7 @@ async fn sweep(core: Arc<Core>) -> Result<()> {
     for (org, execution) in overdue {
         // Each in a transaction of its own: one that can not be ended does not keep the others from it.
         if let Err(error) = core.bounded(settle(&core, org, execution)).await {
-            tracing::error!(%execution, error = &error as &dyn std::error::Error, "it could not be settled");
+            tracing::error!(%execution, error = %shared_db::error::chain(&error), "it could not be settled");
             failed = Some(error);
         }
     }

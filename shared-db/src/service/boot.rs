@@ -13,17 +13,14 @@ use super::{
     telemetry, tls,
 };
 use crate::scope::{Db, Service};
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::{task::JoinHandle, time::Instant};
+use tokio::time::Instant;
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 use tonic::service::{Routes, RoutesBuilder};
 
 /// Calls wait this long for the first probe before they are told that the service is not ready.
 const FIRST_PROBE_WAIT: Duration = Duration::from_secs(5);
-
-/// Background work gets at least this long to end, also when the calls have used up the grace.
-const BACKGROUND_GRACE_MIN: Duration = Duration::from_secs(5);
 
 /// Connections of the pool are closed politely for this long.
 const POOL_CLOSE_TIMEOUT: Duration = Duration::from_secs(2);
@@ -58,7 +55,19 @@ impl Boot {
         F: Future<Output = Result<()>> + Send + 'static,
         T: Fn(CancellationToken) -> F + Send + Sync + 'static,
     {
-        self.background.push((name, Box::new(move |stop| Box::pin(task(stop)))));
+        let task = Task::Kept(Box::new(move |stop| Box::pin(task(stop))));
+        self.background.push((name, task));
+    }
+
+    /// The same for work that cannot be started again and that the service is nothing without: when it fails or ends before its
+    /// token is cancelled, the service stops with an error, so that whoever watches over the process starts it anew.
+    pub fn essential<F, T>(&mut self, name: &'static str, task: T)
+    where
+        F: Future<Output = Result<()>> + Send + 'static,
+        T: FnOnce(CancellationToken) -> F + Send + Sync + 'static,
+    {
+        let task = Task::Essential(Box::new(move |stop| Box::pin(task(stop))));
+        self.background.push((name, task));
     }
 
     /// Serves until `stop` is cancelled and all has ended, in time or not.
@@ -69,71 +78,85 @@ impl Boot {
         listeners: Listeners,
         stop: CancellationToken,
     ) -> Result<()> {
-        let Self { db, limits, service, config, descriptor, methods, background } = self;
-        let life = config.life;
-        let health = Health::new(&methods).await;
-        let drain = CancellationToken::new();
-        let tls = tls::server(&config.tls)?;
-
-        let mut routes = RoutesBuilder::from(routes);
-        routes.add_service(health.server());
-        let routes = server::with_reflection(routes, descriptor)?.routes().prepare();
-        let (shed, closing) = (Shed::new(limits), drain.clone());
-        let shared = Shared { methods, health: health.clone(), shed, limits, closing };
-        let around = Around { inner: routes, authenticate, shared: Arc::new(shared) };
-
+        let life = self.config.life;
+        let (health, drain) = (Health::new(&self.methods).await, CancellationToken::new());
         let address = listeners.grpc_address()?;
+        let tls = tls::server(&self.config.tls)?;
+        let routes = self.routes(routes, &health)?;
+        let around = Around { inner: routes, authenticate, shared: self.shared(&health, &drain) };
+        let serving = server::grpc(listeners.grpc, around, &self.limits, tls, drain.clone())?;
+
         let _health = spawn(server::health(listeners.health, health.server()));
         let _metrics = spawn(metrics::serve(listeners.metrics));
-        let probes = spawn(health.clone().watch(db.clone(), life.probe_interval, stop.clone()));
-        let ready = tokio::time::timeout(FIRST_PROBE_WAIT, health.tried());
+        let probes = health.clone().watch(self.db.clone(), life.probe_interval, stop.clone());
+        let _probes = spawn(probes);
         tokio::select! {
             // Not ready in time: calls are told so until it is.
-            _ = ready => {}
+            _ = tokio::time::timeout(FIRST_PROBE_WAIT, health.tried.cancelled()) => {}
             () = stop.cancelled() => {}
         }
 
-        let background = Background::start(background);
-        let mut serving = spawn(server::grpc(listeners.grpc, around, &limits, tls, drain.clone())?);
-        tracing::info!(service = service.name(), %address, "serving");
-        let failed = tokio::select! {
+        let mut background = Background::start(self.background, &health.sound);
+        let mut serving = spawn(serving);
+        tracing::info!(service = self.service.name(), %address, "serving");
+        let trouble = tokio::select! {
             () = stop.cancelled() => None,
-            ended = &mut serving => Some(ended),
+            ended = &mut serving => Some(ended?.err().unwrap_or_else(|| anyhow!("the server ended by itself"))),
+            error = background.failed() => Some(error),
         };
 
         tracing::info!("draining");
         health.stopping().await;
-        if failed.is_none() {
+        if trouble.is_none() {
             tokio::time::sleep(life.drain_delay).await;
         }
         drain.cancel();
         let until = Instant::now() + life.shutdown_grace;
-        let result = match failed {
-            Some(ended) => ended?.context("the server ended by itself"),
-            None => finish(serving, until).await,
-        };
-        background.stop(until.max(Instant::now() + BACKGROUND_GRACE_MIN)).await;
-        drop(probes);
-        drop(tokio::time::timeout(POOL_CLOSE_TIMEOUT, db.pool().close()).await);
+        tokio::join!(finish(serving, until), background.stop(until));
+        drop(tokio::time::timeout(POOL_CLOSE_TIMEOUT, self.db.pool().close()).await);
         tracing::info!("stopped");
         telemetry::flush().await;
-        result
+        trouble.map_or(Ok(()), Err)
+    }
+
+    /// The service's own routes, with health and reflection beside them.
+    fn routes(&self, routes: Routes, health: &Health) -> Result<Routes> {
+        let mut routes = RoutesBuilder::from(routes);
+        routes.add_service(health.server());
+        Ok(server::with_reflection(routes, self.descriptor)?.routes().prepare())
+    }
+
+    fn shared(&self, health: &Health, drain: &CancellationToken) -> Arc<Shared> {
+        Arc::new(Shared {
+            methods: self.methods.clone(),
+            health: health.clone(),
+            shed: Shed::new(self.limits),
+            limits: self.limits,
+            closing: drain.clone(),
+        })
     }
 }
 
 /// Waits for the calls under way. A client that is silent or slow does not hold the stop up for longer than the grace.
-async fn finish(serving: AbortOnDropHandle<Result<()>>, until: Instant) -> Result<()> {
-    if let Ok(ended) = tokio::time::timeout_at(until, serving).await {
-        return ended?;
+async fn finish(serving: AbortOnDropHandle<Result<()>>, until: Instant) {
+    if serving.is_finished() {
+        return;
     }
-    tracing::warn!("connections were still open at the end of the grace; they are cut");
-    Ok(())
+    match tokio::time::timeout_at(until, serving).await {
+        Ok(Ok(Ok(()))) => {}
+        Ok(Ok(Err(error))) => {
+            tracing::error!(error = %format_args!("{error:#}"), "the server failed");
+        }
+        Ok(Err(error)) => tracing::error!(%error, "the server panicked"),
+        Err(_) => {
+            tracing::warn!("connections are still open at the end of the grace; they are cut");
+        }
+    }
 }
 
 fn spawn<F>(future: F) -> AbortOnDropHandle<F::Output>
 where
     F: Future<Output: Send> + Send + 'static,
 {
-    let handle: JoinHandle<F::Output> = tokio::spawn(future);
-    AbortOnDropHandle::new(handle)
+    AbortOnDropHandle::new(tokio::spawn(future))
 }

@@ -5,7 +5,7 @@
 
 use super::{methods::Methods, metrics};
 use crate::{
-    error::{Error, Reason, Result},
+    error::{Error, Reason, Result, chain},
     scope::Db,
 };
 use opentelemetry::metrics::Gauge;
@@ -41,7 +41,9 @@ pub(crate) struct Health {
     names: Arc<[String]>,
     findings: Gauge<u64>,
     /// Cancelled when the first probe is over, whatever it said.
-    tried: CancellationToken,
+    pub(crate) tried: CancellationToken,
+    /// Cancelled when a probe found the boundary sound for the first time.
+    pub(crate) sound: CancellationToken,
 }
 
 impl Health {
@@ -56,6 +58,7 @@ impl Health {
                 .with_description("Ways around the boundary that the last probe found")
                 .build(),
             tried: CancellationToken::new(),
+            sound: CancellationToken::new(),
         };
         health.report(ServingStatus::NotServing).await;
         health
@@ -86,11 +89,6 @@ impl Health {
         self.enter(State::Stopping).await;
     }
 
-    /// Resolves when the first probe is over, whatever it said.
-    pub(crate) async fn tried(&self) {
-        self.tried.cancelled().await;
-    }
-
     /// Probes the database every `interval`, and sooner while something is wrong.
     pub(crate) async fn watch(self, db: Db, interval: Duration, stop: CancellationToken) {
         let mut away = false;
@@ -103,7 +101,7 @@ impl Health {
                 && !away
             {
                 tracing::warn!(
-                    error = error as &dyn std::error::Error,
+                    error = %chain(error),
                     "the boundary could not be probed"
                 );
             }
@@ -112,6 +110,9 @@ impl Health {
             let next = self.judge(findings);
             self.enter(next).await;
             self.tried.cancel();
+            if next == State::Serving {
+                self.sound.cancel();
+            }
             let pause =
                 if next == State::Serving { interval } else { RETRY_INTERVAL.min(interval) };
             tokio::select! {

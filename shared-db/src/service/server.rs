@@ -1,6 +1,7 @@
 //! The two gRPC servers: the service's own, and the plaintext one for health.
 
 use super::{around::Around, auth::Authenticate, config::Limits};
+use crate::error::chain;
 use anyhow::{Context, Result};
 use std::{future::Future, time::Duration};
 use tokio::net::TcpListener;
@@ -44,7 +45,7 @@ pub(crate) fn grpc<A: Authenticate>(
 pub(crate) async fn health(listener: TcpListener, health: HealthServer<HealthService>) {
     let incoming = TcpIncoming::from(listener).with_nodelay(Some(true));
     if let Err(error) = Server::builder().add_service(health).serve_with_incoming(incoming).await {
-        tracing::error!(error = &error as &dyn std::error::Error, "the health listener ended");
+        tracing::error!(error = %chain(&error), "the health listener ended");
     }
 }
 
