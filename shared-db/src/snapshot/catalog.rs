@@ -28,7 +28,11 @@ const TABLES: &str = "
     select
         '' as of,
         c.oid::regclass::text as name,
-        coalesce('partition by ' || pg_get_partkeydef(c.oid), '') as sql
+        concat_ws(
+            ' ',
+            'partition by ' || pg_get_partkeydef(c.oid),
+            case c.relpersistence when 'u' then '-- unlogged' end
+        ) as sql
     from pg_class c
     join pg_namespace n on n.oid = c.relnamespace
     where n.nspname = any ($1) and c.relkind in ('r', 'p', 'f') and not c.relispartition
@@ -59,7 +63,11 @@ const COLUMNS: &str = "
 
 /// NOT NULL is a constraint since PostgreSQL 18; here it stays part of the column.
 const CONSTRAINTS: &str = "
-    select k.conrelid::regclass::text as of, quote_ident(k.conname) as name, pg_get_constraintdef(k.oid) as sql
+    select k.conrelid::regclass::text as of, quote_ident(k.conname) as name,
+        pg_get_constraintdef(k.oid) || case
+            when exists (select 1 from pg_trigger t where t.tgconstraint = k.oid and t.tgenabled <> 'O') then ' -- not enabled'
+            else ''
+        end as sql
     from pg_constraint k
     join pg_class c on c.oid = k.conrelid
     join pg_namespace n on n.oid = c.relnamespace

@@ -112,7 +112,9 @@ fn change(wanted: &It, there: &It) -> String {
         Object::Column => change_column(wanted, there),
         Object::Function => wanted.sql.clone(),
         Object::Type => change_enum(wanted, there),
-        Object::Table | Object::Constraint | Object::Index | Object::Trigger | Object::View => {
+        // How a table is partitioned can't be changed; that it is durable can.
+        Object::Table => format!("alter table {} set logged", wanted.name),
+        Object::Constraint | Object::Index | Object::Trigger | Object::View => {
             format!("{}; {}", drop(there), create(wanted))
         }
     }

@@ -2,7 +2,7 @@
 
 use freehold_tests::database::TestDatabase;
 use shared_db::contract::{Contract, Principal, Table, Verb};
-use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction};
+use sqlx::{AssertSqlSafe, Connection, PgConnection, PgTransaction, error::DatabaseError};
 
 /// SQLSTATE of a missing privilege.
 const DENIED: &str = "42501";
@@ -24,7 +24,7 @@ fn attempt(table: &Table, verb: Verb) -> String {
 }
 
 /// Connects as the service, and steps into its platform role if that is asked for.
-async fn begin<'c>(conn: &'c mut PgConnection, principal: Principal) -> PgTransaction<'c> {
+async fn begin(conn: &mut PgConnection, principal: Principal) -> PgTransaction<'_> {
     let mut tx = conn.begin().await.unwrap();
     if principal.platform {
         let sql = format!("set local role {}", principal.role());
@@ -38,7 +38,8 @@ async fn outcome(conn: &mut PgConnection, principal: Principal, sql: String) -> 
     let result = sqlx::raw_sql(AssertSqlSafe(sql)).execute(&mut *tx).await;
     tx.rollback().await.unwrap();
     let error = result.err()?;
-    Some(error.as_database_error().and_then(|it| it.code()).expect("a SQLSTATE").into_owned())
+    let code = error.as_database_error().and_then(DatabaseError::code);
+    Some(code.expect("a SQLSTATE").into_owned())
 }
 
 fn url(database: &TestDatabase, principal: Principal) -> String {

@@ -64,6 +64,13 @@ pub(super) const PLANTS: &[Plant] = &[
         Kind::Drift,
         "trigger touch_updated_at on web.users",
     ),
+    // Foreign keys are triggers inside: a superuser can switch them off.
+    plant(
+        "alter table web.api_keys disable trigger all",
+        Kind::Drift,
+        "constraint api_keys_user_id_fkey on web.api_keys",
+    ),
+    plant("alter table web.request_ids set unlogged", Kind::Drift, "table web.request_ids"),
     plant(
         "create or replace function freehold.touch_updated_at() returns trigger language plpgsql
          as 'begin return new; end'",
