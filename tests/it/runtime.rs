@@ -5,8 +5,9 @@ mod claims;
 mod fencing;
 mod http;
 mod limits;
+mod measures;
 mod retries;
 mod states;
 mod steps;
-mod trace;
+
 mod workshop;

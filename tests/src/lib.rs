@@ -6,11 +6,9 @@
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
-//! - [`collector`]: an OTLP collector that keeps what it is sent;
 //! - [`errors`]: what a status says to a program.
 
 pub mod client;
-pub mod collector;
 pub mod database;
 pub mod doors;
 pub mod errors;
