@@ -81,7 +81,7 @@ impl TraceService for Taken {
         for it in request.into_inner().resource_spans {
             let service = service_name(it.resource.as_ref());
             for span in it.scope_spans.into_iter().flat_map(|it| it.spans) {
-                let trace_id = span.trace_id.iter().map(|it| format!("{it:02x}")).collect();
+                let trace_id = hex(&span.trace_id);
                 let span = Span { service: service.clone(), name: span.name, trace_id };
                 self.spans.lock().unwrap().push(span);
             }
@@ -118,4 +118,8 @@ fn service_name(resource: Option<&Resource>) -> String {
         Some(any_value::Value::StringValue(name)) => name.clone(),
         _ => String::new(),
     }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, it| text + &format!("{it:02x}"))
 }

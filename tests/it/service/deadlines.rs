@@ -1,4 +1,4 @@
-//! A caller's deadline: DEADLINE_EXCEEDED and never CANCELLED, for single answers and for streams.
+//! A caller's deadline: `DEADLINE_EXCEEDED` and never CANCELLED, for single answers and for streams.
 
 use super::stand::{Stand, get, watch};
 use freehold_tests::{
@@ -32,7 +32,7 @@ async fn the_answer_leaves_before_the_caller_stops_waiting() {
     let stand = Stand::start(&database, &[]).await;
     let mut client = stand.client().await;
     let mut request = get("sleep");
-    request.set_timeout(Duration::from_millis(1000));
+    request.set_timeout(Duration::from_secs(1));
     // With ErrorInfo: it is the service that answered, not the client's own timer.
     let late = client.get_execution(request).await;
     assert_fails(late, Code::DeadlineExceeded, Reason::DeadlineExceeded, None);

@@ -165,7 +165,7 @@ impl ExecutionService for Odd {
         let text = match what.as_str() {
             "panic" => panic!("as asked"),
             "sleep" => {
-                tokio::time::sleep(Duration::from_secs(60)).await;
+                tokio::time::sleep(Duration::from_mins(1)).await;
                 String::new()
             }
             "nap" => {

@@ -57,7 +57,7 @@ async fn the_first_answer_is_given_again_even_when_the_execution_has_moved_on() 
 
 #[tokio::test]
 async fn one_request_id_is_one_request_whatever_its_method() {
-    let (_stack, org) = world().await;
+    let (stack, org) = world().await;
     let agent = idle_agent(&org).await;
     let request_id = fresh();
     let request = json!({ "agent_id": agent, "request_id": request_id, "not_before": later() });
@@ -69,7 +69,7 @@ async fn one_request_id_is_one_request_whatever_its_method() {
     let refused = org.developer().call("AgentService/CreateAgent", request).await;
     assert_fails(refused, Code::AlreadyExists, Reason::RequestIdReused, None);
     // In another organization it is another id.
-    let other = _stack.organization().await;
+    let other = stack.organization().await;
     let agent = idle_agent(&other).await;
     let request = json!({ "agent_id": agent, "request_id": request_id, "not_before": later() });
     start(&other, request).await.unwrap();
