@@ -1,6 +1,8 @@
 //! Calls go one way, from web to runtime: four proofs that share nothing with one another.
 
 mod graph;
+mod identity;
+mod settings;
 
 use common_api::options::Role;
 use freehold_tests::client::{Api, least_role, path_of};

@@ -3,11 +3,13 @@
 //! - [`stack`]: both services in this process, over real TCP; [`process`]: the same as child processes that can be killed;
 //! - [`doors`]: the ways in, and [`org`]: organizations with somebody of each role;
 //! - [`client`]: whoever calls, typed or by name;
+//! - [`certificates`]: an authority, for mTLS;
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
 //! - [`errors`]: what a status says to a program.
 
+pub mod certificates;
 pub mod client;
 pub mod database;
 pub mod doors;

@@ -8,6 +8,8 @@ pub struct Settings {
     pub both: Vec<(&'static str, String)>,
     pub web: Vec<(&'static str, String)>,
     pub runtime: Vec<(&'static str, String)>,
+    /// Names of those that are left out, whatever the harness would set.
+    pub without: Vec<&'static str>,
 }
 
 /// Names and values, each name once.
@@ -29,27 +31,28 @@ const RUNTIME: [(&str, &str); 2] = [("POLL_INTERVAL", "20ms"), ("HTTP_ALLOW", "1
 
 /// Every setting of web-service, each once.
 pub(crate) fn web(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
-    resolve(&WEB, &settings.both, &settings.web, more)
+    resolve(&WEB, settings, &settings.web, more)
 }
 
 /// Every setting of runtime-service, each once.
 pub(crate) fn runtime(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
-    resolve(&RUNTIME, &settings.both, &settings.runtime, more)
+    resolve(&RUNTIME, settings, &settings.runtime, more)
 }
 
 fn resolve(
     own: &[(&'static str, &str)],
-    both: &[(&'static str, String)],
+    all: &Settings,
     service: &[(&'static str, String)],
     more: &[(&'static str, String)],
 ) -> Resolved {
     let defaults = BOTH.iter().chain(own).map(|(name, value)| (*name, (*value).to_owned()));
-    let chosen = more.iter().chain(both).chain(service).cloned();
+    let chosen = more.iter().chain(&all.both).chain(service).cloned();
     let mut settings = Resolved::new();
     for (name, value) in defaults.chain(chosen) {
         settings.retain(|(it, _)| it != name);
         settings.push((name.to_owned(), value));
     }
+    settings.retain(|(name, _)| !all.without.contains(&name.as_str()));
     settings
 }
 

@@ -8,7 +8,7 @@ mod serve;
 pub use crate::org::{Member, Org};
 pub use serve::Served;
 
-use crate::{database::TestDatabase, doors::Doors, settings::Settings};
+use crate::{certificates::Authority, database::TestDatabase, doors::Doors, settings::Settings};
 use std::{
     ops::Deref,
     sync::{Arc, LazyLock},
@@ -21,6 +21,8 @@ pub struct Stack {
     pub web: Served,
     /// Empty when the stack was made without them.
     pub runtimes: Vec<Served>,
+    /// Whoever signs certificates here, if anybody does.
+    pub authority: Option<Authority>,
     doors: Doors,
     /// Last, so that the services are gone when it is dropped.
     pub database: TestDatabase,
@@ -31,6 +33,7 @@ pub struct Stack {
 pub struct Builder {
     runtimes: usize,
     settings: Settings,
+    authority: Option<Authority>,
 }
 
 impl Stack {
@@ -40,7 +43,7 @@ impl Stack {
     }
 
     pub fn builder() -> Builder {
-        Builder { runtimes: 1, settings: Settings::default() }
+        Builder { runtimes: 1, settings: Settings::default(), authority: None }
     }
 
     /// The stack that all tests of this process share. Make an organization in it and keep to that.
@@ -65,7 +68,8 @@ impl Stack {
 
     /// Starts another runtime-service on the same database.
     pub async fn add_runtime(&mut self) {
-        let served = serve::runtime(&self.database, &Settings::default()).await;
+        let authority = self.authority.as_ref();
+        let served = serve::runtime(&self.database, &Settings::default(), authority).await;
         self.runtimes.push(served);
     }
 }
@@ -104,17 +108,31 @@ impl Builder {
         self
     }
 
+    /// Leaves out a setting that the harness would set.
+    #[must_use]
+    pub fn without(mut self, name: &'static str) -> Self {
+        self.settings.without.push(name);
+        self
+    }
+
+    /// Certificates everywhere: callers need one, and the two services know each other by nothing else.
+    #[must_use]
+    pub fn mutual_tls(self) -> Self {
+        Self { authority: Some(Authority::new()), ..self }.without("RUNTIME_KEY")
+    }
+
     /// Starts everything and waits until it serves.
     pub async fn start(self) -> Stack {
+        let authority = self.authority.as_ref();
         let database = TestDatabase::create().await;
         let mut runtimes = Vec::new();
         for _ in 0..self.runtimes {
-            runtimes.push(serve::runtime(&database, &self.settings).await);
+            runtimes.push(serve::runtime(&database, &self.settings, authority).await);
         }
-        let web = serve::web(&database, &self.settings, runtimes.first()).await;
+        let web = serve::web(&database, &self.settings, &runtimes, authority).await;
         let runtime = runtimes.first().map(|it| it.channel.clone());
         let doors = Doors { web: web.channel.clone(), runtime };
-        Stack { web, runtimes, doors, database }
+        Stack { web, runtimes, authority: self.authority, doors, database }
     }
 }
 

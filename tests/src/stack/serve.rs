@@ -1,6 +1,7 @@
 //! One service in this process, on ports of its own.
 
 use crate::{
+    certificates::{Authority, CALLER_NAME, RUNTIME_NAME, WEB_NAME},
     database::TestDatabase,
     doors::{channel, until_health},
     settings::{self, Settings},
@@ -37,26 +38,45 @@ impl Served {
 pub(super) async fn web(
     database: &TestDatabase,
     settings: &Settings,
-    runtime: Option<&Served>,
+    runtimes: &[Served],
+    authority: Option<&Authority>,
 ) -> Served {
+    let scheme = if authority.is_some() { "https" } else { "http" };
+    let urls: Vec<_> = runtimes.iter().map(|it| format!("{scheme}://{}", it.grpc)).collect();
     // Port 1 refuses.
-    let runtime = runtime.map_or("127.0.0.1:1".to_owned(), |it| it.grpc.to_string());
-    let more = [("DATABASE_URL", database.web_url()), ("RUNTIME_URL", format!("http://{runtime}"))];
+    let urls = if urls.is_empty() { "http://127.0.0.1:1".to_owned() } else { urls.join(",") };
+    let mut more = vec![("DATABASE_URL", database.web_url()), ("RUNTIME_URL", urls)];
+    if let Some(authority) = authority {
+        more.extend(authority.server(WEB_NAME));
+        more.extend(authority.client(WEB_NAME));
+    }
     let arguments = settings::arguments(&settings::web(settings, &more));
     let config = web_service::Config::try_parse_from(arguments).unwrap_or_else(|it| panic!("{it}"));
-    serve("web-service", |listeners, stop| web_service::serve(config, listeners, stop)).await
+    let service = |listeners, stop| web_service::serve(config, listeners, stop);
+    serve("web-service", authority, service).await
 }
 
-pub(super) async fn runtime(database: &TestDatabase, settings: &Settings) -> Served {
-    let more = [("DATABASE_URL", database.runtime_url())];
+pub(super) async fn runtime(
+    database: &TestDatabase,
+    settings: &Settings,
+    authority: Option<&Authority>,
+) -> Served {
+    let mut more = vec![("DATABASE_URL", database.runtime_url())];
+    if let Some(authority) = authority {
+        more.extend(authority.server(RUNTIME_NAME));
+    }
     let arguments = settings::arguments(&settings::runtime(settings, &more));
     let config =
         runtime_service::Config::try_parse_from(arguments).unwrap_or_else(|it| panic!("{it}"));
-    serve("runtime-service", |listeners, stop| runtime_service::serve(config, listeners, stop))
-        .await
+    let service = |listeners, stop| runtime_service::serve(config, listeners, stop);
+    serve("runtime-service", authority, service).await
 }
 
-async fn serve<F>(name: &str, service: impl FnOnce(Listeners, CancellationToken) -> F) -> Served
+async fn serve<F>(
+    name: &str,
+    authority: Option<&Authority>,
+    service: impl FnOnce(Listeners, CancellationToken) -> F,
+) -> Served
 where
     F: Future<Output = anyhow::Result<()>> + Send + 'static,
 {
@@ -72,6 +92,10 @@ where
             assert_eq!(health, Ok(()), "{name} serves");
         }
     }
-    let channel = channel(grpc);
+    let channel = match authority {
+        Some(authority) if name == "web-service" => authority.channel(grpc, CALLER_NAME),
+        Some(authority) => authority.channel(grpc, WEB_NAME),
+        None => channel(grpc),
+    };
     Served { grpc, health, metrics, channel, _guard: stop.clone().drop_guard(), stop, task }
 }
