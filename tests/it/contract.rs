@@ -1,5 +1,7 @@
 //! What the protos promise of themselves, read from their descriptors.
 
+mod live;
+
 use common_api::{errors::ErrorReason, options::Role};
 use freehold_tests::client::{Api, least_role, path_of};
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};

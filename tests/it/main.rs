@@ -10,6 +10,7 @@ mod contract;
 mod coverage;
 mod direction;
 mod faults;
+mod flows;
 mod harness;
 mod ownership;
 mod runtime;

@@ -1,6 +1,6 @@
 //! One tenant per row: another organization sees nothing, changes nothing, and learns nothing.
 
-mod tables;
+pub(crate) mod tables;
 
 use crate::tour::{Step, Tour, Visitor};
 use common_api::options::Role;

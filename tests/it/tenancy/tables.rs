@@ -33,7 +33,7 @@ async fn tables(pool: &PgPool) -> Vec<Table> {
 }
 
 /// One text for all rows of an organization: it changes when any of them does.
-pub(super) async fn digest(pool: &PgPool, org: &str) -> String {
+pub(crate) async fn digest(pool: &PgPool, org: &str) -> String {
     let mut all = Vec::new();
     for Table { name, column, .. } in tables(pool).await {
         // When a key was last used is a matter of its own calls.
