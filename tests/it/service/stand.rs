@@ -48,7 +48,7 @@ impl Stand {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
         };
-        tokio::time::timeout(Duration::from_secs(10), check).await.expect("it becomes ready");
+        tokio::time::timeout(Duration::from_secs(30), check).await.expect("it becomes ready");
         stand
     }
 

@@ -53,7 +53,9 @@ pub struct Watch {
 impl Watch {
     /// Fails at once if there is no such execution; then streams until the final event, the caller's deadline, or an error.
     pub async fn start(self) -> Result<impl Stream<Item = Result<ExecutionEvent>> + use<>> {
-        self.look().await?;
+        let mut tx = self.db.begin(Scope::Tenant(self.org, self.user)).await?;
+        executions::progress(&mut tx, self.org, self.id).await?;
+        drop(tx);
         let (events, queue) = mpsc::channel(QUEUE);
         let (outcome, end) = oneshot::channel();
         let until = deadline::current();
