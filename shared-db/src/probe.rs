@@ -11,9 +11,8 @@ use crate::{
     contract::{Contract, Principal, Table, Verb},
     error::Result,
     migrate,
-    scope::Db,
+    scope::{Db, Tx},
 };
-use sqlx::PgTransaction;
 use std::fmt;
 
 /// Something that the service must not be able to do, or not be.
@@ -59,16 +58,12 @@ pub async fn check(db: &Db) -> Result<Vec<Finding>> {
 }
 
 /// A transaction that nobody commits, and that waits for nothing long.
-async fn begin(db: &Db) -> Result<PgTransaction<'static>> {
+async fn begin(db: &Db) -> Result<Tx> {
     let sql = "begin; set local statement_timeout = '10s'; set local lock_timeout = '200ms'";
-    Ok(db.pool().begin_with(sql).await?)
+    db.begin_as(sql.to_owned()).await
 }
 
-async fn look(
-    tx: &mut PgTransaction<'static>,
-    db: &Db,
-    contract: &Contract,
-) -> Result<Vec<Finding>> {
+async fn look(tx: &mut Tx, db: &Db, contract: &Contract) -> Result<Vec<Finding>> {
     let mut findings = identity::version(tx, migrate::version()).await?;
     if findings.is_empty() {
         findings = identity::role(tx, db.service()).await?;
@@ -88,11 +83,7 @@ fn forbidden(table: &Table, principal: Principal) -> impl Iterator<Item = Verb> 
 }
 
 /// Asks for every forbidden privilege, also on single columns, and whether row-level security holds for the service.
-async fn privileges(
-    tx: &mut PgTransaction<'static>,
-    db: &Db,
-    contract: &Contract,
-) -> Result<Vec<Finding>> {
+async fn privileges(tx: &mut Tx, db: &Db, contract: &Contract) -> Result<Vec<Finding>> {
     let (mut roles, mut tables, mut verbs) = (Vec::new(), Vec::new(), Vec::new());
     for principal in Principal::ALL.into_iter().filter(|it| it.service == db.service()) {
         for table in &contract.tables {

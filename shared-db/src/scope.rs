@@ -5,11 +5,11 @@
 //! organizations. No session state is left behind, so it works behind a transaction pooler.
 
 use crate::{
-    error::Result,
+    error::{Error, Result},
     ids::{OrganizationId, UserId},
     service::deadline,
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction};
+use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, SqlSafeStr};
 use std::{
     fmt::Write,
     ops::{Deref, DerefMut},
@@ -90,12 +90,11 @@ impl Db {
     /// Dropped without [`Tx::commit`] it is rolled back, which costs a read no round trip of its own.
     pub async fn begin(&self, scope: Scope) -> Result<Tx> {
         let mut sql = String::with_capacity(200);
-        sql.push_str("begin");
         // Typed ids are formatted, not bound: SET takes no parameters, and set_config() would not reach the workers of a
         // distributed PostgreSQL.
         match scope {
             Scope::Tenant(org, user) => {
-                write!(sql, "; set local app.current_org_id = '{}'", org.0)
+                write!(sql, "begin; set local app.current_org_id = '{}'", org.0)
                     .expect("a String takes it");
                 if let Some(user) = user {
                     write!(sql, "; set local app.current_user_id = '{}'", user.0)
@@ -103,7 +102,8 @@ impl Db {
                 }
             }
             Scope::Platform => {
-                write!(sql, "; set local role {}", self.service.platform_role())
+                // Before BEGIN, which takes it into the transaction: if it is refused, no transaction is left behind.
+                write!(sql, "set local role {}; begin", self.service.platform_role())
                     .expect("a String takes it");
             }
         }
@@ -111,7 +111,18 @@ impl Db {
             write!(sql, "; set local statement_timeout = {}", left.as_millis().max(1))
                 .expect("a String takes it");
         }
-        Ok(Tx(self.pool.begin_with(AssertSqlSafe(sql)).await?))
+        self.begin_as(sql).await
+    }
+
+    /// Begins with `sql`, which has to leave a transaction open, or none if it fails.
+    ///
+    /// A task of its own sends it: whoever waits may go away at any moment, and sqlx would give the connection back with the
+    /// transaction open, and with it the role or the organization for the next who takes it.
+    pub(crate) async fn begin_as(&self, sql: String) -> Result<Tx> {
+        let connection = self.pool.acquire().await?;
+        let sql = AssertSqlSafe(sql).into_sql_str();
+        let begun = tokio::spawn(PgTransaction::begin(connection, Some(sql))).await;
+        Ok(Tx(begun.map_err(Error::internal)??))
     }
 }
 

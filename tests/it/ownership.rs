@@ -5,5 +5,6 @@ mod matrix;
 mod migrate;
 mod plants;
 mod probe;
+mod scope;
 mod seed;
 mod truth;
