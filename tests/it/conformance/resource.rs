@@ -6,9 +6,12 @@ use freehold_tests::{
 };
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
 use serde_json::{Map, Value, json};
-use std::sync::{
-    Arc,
-    atomic::{AtomicU32, Ordering},
+use std::{
+    collections::BTreeSet,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicU32, Ordering},
+    },
 };
 use tonic::Status;
 
@@ -29,6 +32,9 @@ pub(crate) trait Resource: Send + Sync {
     const NEVER_CHANGED: &'static [&'static str] = &[];
     /// Each organization has its own. Of the others a test sees those of all tests, unless it has a stack of its own.
     const TENANT: bool = true;
+
+    /// It is itself the organization that a call about it acts in.
+    const ORGANIZATION: bool = false;
 
     /// Who may change it, with no more rights than needed.
     fn writer(org: &Org) -> Caller {
@@ -105,6 +111,8 @@ pub(crate) struct World<R> {
     pub(crate) writer: Caller,
     pub(crate) reader: Caller,
     made: AtomicU32,
+    /// Ids of those that were made here and are still there.
+    known: Mutex<BTreeSet<String>>,
     resource: std::marker::PhantomData<R>,
 }
 
@@ -122,8 +130,17 @@ impl<R: Resource> World<R> {
         let org = stack.organization().await;
         let given = R::prepare(&stack, &org).await;
         let (writer, reader) = (R::writer(&org), R::reader(&org));
-        let made = AtomicU32::new(0);
-        Self { _stack: stack, org, given, writer, reader, made, resource: std::marker::PhantomData }
+        let (made, known) = (AtomicU32::new(0), Mutex::default());
+        Self {
+            _stack: stack,
+            org,
+            given,
+            writer,
+            reader,
+            made,
+            known,
+            resource: std::marker::PhantomData,
+        }
     }
 
     pub(crate) fn method(verb: &str) -> String {
@@ -140,7 +157,18 @@ impl<R: Resource> World<R> {
 
     pub(crate) async fn try_create(&self, draft: Value) -> Result<Value, Status> {
         let request = R::create_request(draft);
-        Ok(R::created(self.writer.call(&Self::method(R::CREATE), request).await?))
+        let created = R::created(self.writer.call(&Self::method(R::CREATE), request).await?);
+        self.known.lock().unwrap().insert(Self::id(&created).to_owned());
+        Ok(created)
+    }
+
+    /// The caller for a call about the one with this id.
+    pub(crate) fn about(&self, caller: &Caller, id: &str) -> Caller {
+        if R::ORGANIZATION && self.known.lock().unwrap().contains(id) {
+            caller.with_identity(caller.identity.clone().in_org(id))
+        } else {
+            caller.clone()
+        }
     }
 
     pub(crate) async fn create(&self) -> Value {
@@ -148,7 +176,8 @@ impl<R: Resource> World<R> {
     }
 
     pub(crate) async fn get(&self, id: &str) -> Result<Value, Status> {
-        self.reader.call(&Self::method("Get"), json!({ R::ID: id })).await
+        let reader = self.about(&self.reader, id);
+        reader.call(&Self::method("Get"), json!({ R::ID: id })).await
     }
 
     /// One page, and the token of the next.
@@ -165,7 +194,8 @@ impl<R: Resource> World<R> {
         resource: Value,
         mask: Option<&[&str]>,
     ) -> Result<Value, Status> {
-        self.writer.call(&Self::method("Update"), Self::update_request(&resource, mask)).await
+        let writer = self.about(&self.writer, resource[R::ID].as_str().unwrap_or_default());
+        writer.call(&Self::method("Update"), Self::update_request(&resource, mask)).await
     }
 
     pub(crate) fn update_request(resource: &Value, mask: Option<&[&str]>) -> Value {
@@ -177,7 +207,10 @@ impl<R: Resource> World<R> {
     }
 
     pub(crate) async fn delete(&self, id: &str) -> Result<(), Status> {
-        self.writer.call(&Self::method(R::DELETE), json!({ R::ID: id })).await.map(drop)
+        let writer = self.about(&self.writer, id);
+        writer.call(&Self::method(R::DELETE), json!({ R::ID: id })).await?;
+        self.known.lock().unwrap().remove(id);
+        Ok(())
     }
 
     pub(crate) fn id(resource: &Value) -> &str {

@@ -179,6 +179,47 @@ impl Resource for Users {
     }
 }
 
+pub(crate) struct Organizations;
+
+impl Resource for Organizations {
+    const KIND: &'static str = "Organization";
+    const PLURAL: &'static str = "Organizations";
+    const TENANT: bool = false;
+    const ORGANIZATION: bool = true;
+
+    fn writer(org: &Org) -> Caller {
+        org.platform()
+    }
+
+    fn reader(org: &Org) -> Caller {
+        org.platform()
+    }
+
+    fn draft(_: &Value, name: &str) -> Value {
+        json!({
+            "slug": name,
+            "name": "Acme",
+            "description": "Makes everything",
+            "url": "https://acme.example.test",
+            "settings": {
+                "theme": "dark",
+                "features": ["research"],
+                "limits": { "agents": 10 },
+                "preferences": { "week_begins": "monday" },
+            },
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "name": "Acme & Daughters",
+            "description": "Makes everything else",
+            "url": "http://daughters.example.test",
+            "settings": { "theme": "light" },
+        })
+    }
+}
+
 pub(crate) struct Members;
 
 impl Resource for Members {

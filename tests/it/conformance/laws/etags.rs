@@ -43,7 +43,8 @@ pub(crate) async fn an_old_etag_deletes_nothing<R: Resource>() {
     let (current, old) = updated(&world).await;
     let delete = async |etag: &Value| {
         let request = merged(only_id::<R>(&current), json!({ "etag": etag }));
-        world.writer.call(&World::<R>::method(R::DELETE), request).await
+        let writer = world.about(&world.writer, World::<R>::id(&current));
+        writer.call(&World::<R>::method(R::DELETE), request).await
     };
     assert_fails(delete(&old).await, Code::Aborted, Reason::EtagMismatch, None);
     assert_unchanged(&world, &current).await;
