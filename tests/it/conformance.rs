@@ -6,6 +6,7 @@
 mod laws;
 mod resource;
 mod resources;
+mod words;
 
 /// Writes one test for each law of each group.
 macro_rules! conformance {

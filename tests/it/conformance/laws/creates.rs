@@ -1,5 +1,8 @@
 use super::assert_names;
-use crate::conformance::resource::{Resource, World, behaviours, length_max};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::{behaviours, length_max},
+};
 use freehold_tests::errors::assert_fails;
 use prost_reflect::{FieldDescriptor, Kind};
 use serde_json::{Value, json};

@@ -1,5 +1,8 @@
 use super::assert_names;
-use crate::conformance::resource::{Resource, World, merged};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::merged,
+};
 use freehold_tests::errors::assert_fails;
 use serde_json::{Value, json};
 use shared_db::error::Reason;

@@ -1,5 +1,8 @@
 use super::{assert_names, assert_not_found, unknown_id};
-use crate::conformance::resource::{Resource, World, contains, snake};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::{contains, snake},
+};
 use tonic_types::StatusExt;
 
 pub(crate) async fn a_created_one_reads_back<R: Resource>() {

@@ -1,5 +1,8 @@
 use super::assert_unchanged;
-use crate::conformance::resource::{Resource, World, merged};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::merged,
+};
 use freehold_tests::{
     client::{Api, As},
     errors::assert_fails,

@@ -1,5 +1,8 @@
 use super::{assert_not_found, assert_unchanged, unknown_id};
-use crate::conformance::resource::{Resource, World, merged};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::merged,
+};
 use freehold_tests::{client::Api, errors::without_id};
 use serde_json::{Value, json};
 use tonic::Status;

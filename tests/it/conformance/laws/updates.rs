@@ -1,5 +1,8 @@
 use super::{assert_names, assert_not_found, assert_unchanged, only_id, unknown_id};
-use crate::conformance::resource::{Resource, World, behaviours, contains, merged, snake};
+use crate::conformance::{
+    resource::{Resource, World},
+    words::{behaviours, contains, merged, snake},
+};
 use freehold_tests::errors::assert_fails;
 use serde_json::Value;
 use shared_db::error::Reason;
