@@ -34,6 +34,26 @@ async fn every_change_says_who_did_what_to_which_fields() {
 }
 
 #[tokio::test]
+async fn a_line_belongs_to_the_callers_trace() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let trace = "4bf92f3577b34da6a3ce929d0e0e4736";
+    let developer = org.developer();
+    let traceparent = format!("00-{trace}-00f067aa0ba902b7-01");
+    let traced = developer.identity.clone().with("traceparent", &traceparent);
+    let http = json!({ "method": "GET", "url": "https://example.test/" });
+    let action = json!({ "core_action": { "slug": "traced", "name": "Traced", "http": http } });
+    let traced = developer.with_identity(traced);
+    let made = traced.call("CoreActionService/CreateCoreAction", action).await.unwrap();
+    let trail = of(&org, &made["id"]).await;
+    assert_eq!(trail[0]["trace_id"], trace);
+    // One that comes without is given one.
+    let made = json!(org.action("https://example.test/").await);
+    let given = of(&org, &made).await[0]["trace_id"].as_str().unwrap().to_owned();
+    assert!(given.len() == 32 && given != trace, "{given}");
+}
+
+#[tokio::test]
 async fn what_failed_leaves_no_line() {
     let stack = Stack::shared().await;
     let org = stack.organization().await;

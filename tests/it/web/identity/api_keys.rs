@@ -6,9 +6,14 @@ use freehold_tests::{
     stack::{Org, Stack},
 };
 use serde_json::{Value, json};
-use shared_db::{error::Reason, ids::ApiKeyId};
+use shared_db::{
+    error::Reason,
+    ids::{ApiKeyId, OrganizationId},
+    scope::{Db, Scope, Service},
+};
 use std::time::Duration;
 use tonic::{Code, Status};
+use web_service::store::identity::api_keys;
 
 async fn create(by: &Caller, key: Value) -> Result<Value, Status> {
     by.call("ApiKeyService/CreateApiKey", json!({ "api_key": key })).await
@@ -163,4 +168,27 @@ async fn the_use_of_a_key_is_noted() {
         tokio::time::sleep(Duration::from_millis(50)).await;
     }
     panic!("the use was not noted within five seconds");
+}
+
+#[tokio::test]
+async fn the_use_of_a_key_is_noted_once_a_minute() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let superuser = stack.database.superuser();
+    let id: ApiKeyId = org.viewer.key_id.parse().unwrap();
+    let organization: OrganizationId = org.id.parse().unwrap();
+    let db = Db::new(stack.database.web(), Service::Web);
+    // Whether a use is noted of a key that was last used so long ago. Replicas share nothing but this statement.
+    let noted = async |ago: &str| -> bool {
+        let set = "update web.api_keys set last_used_at = now() - $1::text::interval where id = $2";
+        sqlx::query(set).bind(ago).bind(id.0).execute(&superuser).await.unwrap();
+        let mut tx = db.begin(Scope::Tenant(organization, None)).await.unwrap();
+        api_keys::touch(&mut tx, organization, id).await.unwrap();
+        tx.commit().await.unwrap();
+        let fresh =
+            "select now() - last_used_at < interval '10 seconds' from web.api_keys where id = $1";
+        sqlx::query_scalar(fresh).bind(id.0).fetch_one(&superuser).await.unwrap()
+    };
+    assert!(!noted("50 seconds").await);
+    assert!(noted("61 seconds").await);
 }
