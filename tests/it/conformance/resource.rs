@@ -63,11 +63,20 @@ pub(crate) trait Resource: Send + Sync {
     /// The request that makes it of a draft.
     fn create_request(draft: Value) -> Value {
         let field = snake(Self::KIND);
-        let method = format!("{}Service/{}{}", Self::KIND, Self::CREATE, Self::KIND);
-        match Api::Web.method(&method).input().get_field_by_name(&field) {
+        match Api::Web.method(&Self::creator()).input().get_field_by_name(&field) {
             Some(_) => json!({ field: draft }),
             None => draft,
         }
+    }
+
+    /// The method that makes it.
+    fn creator() -> String {
+        format!("{}Service/{}{}", Self::KIND, Self::CREATE, Self::KIND)
+    }
+
+    /// The resource, where the answer to the request that makes it does not hold it.
+    fn found(_reader: &Caller, created: Value) -> impl Future<Output = Value> + Send {
+        async { created }
     }
 
     /// What of the draft is in the resource.
@@ -146,7 +155,8 @@ impl<R: Resource> World<R> {
 
     pub(crate) async fn try_create(&self, draft: Value) -> Result<Value, Status> {
         let request = R::create_request(draft);
-        let created = R::created(self.writer.call(&Self::method(R::CREATE), request).await?);
+        let created = R::created(self.writer.call(&R::creator(), request).await?);
+        let created = R::found(&self.reader, created).await;
         self.known.lock().unwrap().insert(Self::id(&created).to_owned());
         Ok(created)
     }
