@@ -1,3 +1,5 @@
+//! Creating: what is required, what is limited, and that text is text.
+
 use super::assert_names;
 use crate::conformance::{
     resource::{Resource, World},

@@ -1,3 +1,5 @@
+//! Deleting takes away one, once.
+
 use super::{assert_names, assert_not_found, unknown_id};
 use crate::conformance::resource::{Resource, World};
 use serde_json::json;

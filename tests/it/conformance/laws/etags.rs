@@ -1,3 +1,5 @@
+//! Two who change the same: the later one is told.
+
 use super::{assert_unchanged, only_id};
 use crate::conformance::{
     resource::{Resource, World},

@@ -1,3 +1,5 @@
+//! Lists: pages, their bounds and their tokens.
+
 use super::assert_names;
 use crate::conformance::{
     resource::{Resource, World},

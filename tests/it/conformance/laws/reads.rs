@@ -1,3 +1,5 @@
+//! What was created can be read, and what was not can not.
+
 use super::{assert_names, assert_not_found, unknown_id};
 use crate::conformance::{
     resource::{Resource, World},

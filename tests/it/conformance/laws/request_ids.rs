@@ -1,3 +1,5 @@
+//! The same request, sent again, is the same request.
+
 use super::unknown_id;
 use crate::conformance::{
     resource::{Resource, World},

@@ -1,3 +1,5 @@
+//! Who may not, changes nothing.
+
 use super::assert_unchanged;
 use crate::conformance::{
     resource::{Resource, World},

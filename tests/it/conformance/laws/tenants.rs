@@ -1,3 +1,5 @@
+//! Another organization learns nothing.
+
 use super::{assert_not_found, assert_unchanged, unknown_id};
 use crate::conformance::{
     resource::{Resource, World},

@@ -1,3 +1,5 @@
+//! Updating: the mask decides what changes, and the contract what a mask may name.
+
 use super::{assert_names, assert_not_found, assert_unchanged, only_id, unknown_id};
 use crate::conformance::{
     resource::{Resource, World},
