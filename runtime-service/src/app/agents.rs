@@ -23,12 +23,19 @@ pub async fn create(db: &Db, caller: &Caller, id: AgentId, agent: pb::Agent) -> 
     check::definition(&agent)?;
     let org = caller.org()?;
     let mut tx = db.begin(caller.scope()?).await?;
-    match agents::create(&mut tx, org, id, (&agent).try_into()?).await? {
-        Some(row) => {
+    match agents::create(&mut tx, org, id, (&agent).try_into()?).await {
+        Ok(Some(row)) => {
             check::actions(&mut tx, org, &agent).await?;
             keep(tx, caller, row).await
         }
-        None => read::agents::get(&mut tx, org, id).await,
+        Ok(None) => read::agents::get(&mut tx, org, id).await,
+        // Two commands under one id at the same moment: PostgreSQL may notice the slug before the id.
+        Err(taken @ Error::AlreadyExists { .. }) => {
+            drop(tx);
+            let mut tx = db.begin(caller.scope()?).await?;
+            read::agents::find(&mut tx, org, id).await?.ok_or(taken)
+        }
+        Err(error) => Err(error),
     }
 }
 
