@@ -76,7 +76,7 @@ impl Engine {
             metrics: Metrics::new(),
             actions: Actions::new(db.clone()),
             agents: Agents::new(db),
-            http: HttpExecutor::new(rules)?,
+            http: HttpExecutor::new(rules, config.filter_runner.clone())?,
             work: TaskTracker::new(),
             config,
         };

@@ -1,7 +1,7 @@
 //! The binary: parse, bind, serve.
 
 use clap::Parser;
-use runtime_service::{Config, serve};
+use runtime_service::{Config, executor::http::run_if_asked, serve};
 use shared_db::{
     scope::Service,
     service::{Listeners, shutdown},
@@ -9,6 +9,9 @@ use shared_db::{
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    if let Some(code) = run_if_asked() {
+        return code;
+    }
     let config = Config::parse();
     shutdown::main(async |stop| {
         let listeners = Listeners::bind(&config.service, Service::Runtime).await?;

@@ -1,6 +1,6 @@
 //! The real binaries as child processes, to be killed, stopped and started again.
 
-mod binaries;
+pub(crate) mod binaries;
 mod child;
 
 pub use child::Process;
@@ -10,7 +10,8 @@ use crate::{
     doors::{Doors, channel},
     settings::{self, Settings},
 };
-use std::{ops::Deref, process::Output};
+
+use std::{ops::Deref, path::PathBuf, process::Output};
 
 /// Runs a command of this workspace to its end, with nothing but this environment.
 pub async fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -54,6 +55,12 @@ impl Processes {
             Doors { web: channel(web.grpc), runtime: runtimes.first().map(|it| channel(it.grpc)) };
         Self { web, runtimes, doors, database }
     }
+}
+
+/// The program that runs response filters: the real runtime-service, built first if it has changed.
+pub async fn filter_runner() -> PathBuf {
+    binaries::build().await;
+    binaries::folder().join("runtime-service")
 }
 
 impl Deref for Processes {

@@ -2,7 +2,7 @@
 
 use clap::Args;
 use shared_db::service::config::duration;
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// How work is claimed, held and given up. Every setting is a flag and, as `FREEHOLD_…`, a variable of the environment.
 #[derive(Args, Clone, Debug)]
@@ -32,6 +32,9 @@ pub struct EngineConfig {
     /// Networks that actions may call although they are not public, such as 10.1.0.0/16; comma-separated
     #[arg(long, env = "FREEHOLD_HTTP_ALLOW", value_delimiter = ',')]
     pub http_allow: Vec<String>,
+    /// Program that runs response filters, which is this one when absent. It is started with `filter-runner` as its only argument
+    #[arg(long, env = "FREEHOLD_FILTER_RUNNER")]
+    pub filter_runner: Option<PathBuf>,
 }
 
 impl Default for EngineConfig {
@@ -45,6 +48,7 @@ impl Default for EngineConfig {
             lost_leases_max: 5,
             drain_limit: Duration::from_secs(10),
             http_allow: Vec::new(),
+            filter_runner: None,
         }
     }
 }

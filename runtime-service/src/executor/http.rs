@@ -1,11 +1,13 @@
 //! HTTP calls: one request, its redirects, and what its response becomes. Only to addresses that may be called.
 
 pub mod address;
+mod filters;
 mod redact;
 mod request;
 mod response;
 mod shape;
 
+pub use filters::run_if_asked;
 pub use request::HttpAction;
 
 use super::{Call, Effect, Executor, Failure, Performed, Prepared, action::Kind};
@@ -17,7 +19,7 @@ use reqwest::redirect::Policy;
 use serde_json::Value;
 use shape::Shaper;
 use shared_db::error::Reason;
-use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
 
 /// Longest that making a connection may take, within the time of the whole call.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -31,7 +33,8 @@ pub struct HttpExecutor {
 }
 
 impl HttpExecutor {
-    pub fn new(rules: AddressRules) -> anyhow::Result<Self> {
+    /// Response filters are run by `runner`; by this program when `None`.
+    pub fn new(rules: AddressRules, runner: Option<PathBuf>) -> anyhow::Result<Self> {
         // Installing a provider twice is refused and harmless: the service may have done it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -43,7 +46,7 @@ impl HttpExecutor {
             .dns_resolver(Arc::new(Resolver(rules.clone())))
             .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, rules, shaper: Shaper::default() })
+        Ok(Self { client, rules, shaper: Shaper::new(runner)? })
     }
 }
 

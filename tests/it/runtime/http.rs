@@ -210,6 +210,28 @@ async fn a_filter_that_fails_fails_the_step_alone() {
 }
 
 #[tokio::test]
+async fn a_filter_without_measure_takes_nothing_with_it() {
+    let workshop = Workshop::new().await;
+    let engine = workshop.engine(quick());
+    let many: Vec<_> = (0..3000).collect();
+    for filter in [
+        // All the memory at once, slowly, and by doubling; and time without memory.
+        "\"x\" * 100000000000",
+        "[.body.many[] as $a | .body.many[] as $b | .body.many[] as $c | [$a, $b, $c]]",
+        &format!("{} | tojson", vec!["[., .]"; 60].join(" | ")),
+        "[.body.many[] as $a | .body.many[] as $b | .body.many[] as $c | empty]",
+    ] {
+        let config = json!({ "response_filter": filter });
+        let standing = call(&workshop, "/echo", config, json!({ "many": many })).await;
+        assert_eq!(standing.reason.as_deref(), Some("RESPONSE_INVALID"), "{filter}: {standing:?}");
+    }
+    // Whoever comes next finds a runner.
+    let config = json!({ "response_filter": ".body.n" });
+    assert_eq!(call(&workshop, "/echo", config, json!({ "n": 1 })).await.output, Some(json!(1)));
+    engine.stop().await;
+}
+
+#[tokio::test]
 async fn text_that_the_database_can_not_keep_does_not_stop_the_work() {
     let workshop = Workshop::new().await;
     let engine = workshop.engine(quick());

@@ -4,7 +4,7 @@ mod looks;
 
 pub(super) use looks::Standing;
 
-use freehold_tests::{database::TestDatabase, remote::Remote};
+use freehold_tests::{database::TestDatabase, process::filter_runner, remote::Remote};
 use runtime_service::{
     engine::{Engine, EngineConfig},
     store::executions::{self, Limits, NewExecution},
@@ -15,7 +15,7 @@ use shared_db::{
     scope::{Db, Scope, Service},
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 
@@ -25,6 +25,7 @@ pub(super) struct Workshop {
     pub(super) db: Db,
     pub(super) org: OrganizationId,
     pub(super) remote: Remote,
+    runner: PathBuf,
 }
 
 /// A running engine. Dropped without [`Running::stop`] it dies, as its process would.
@@ -81,11 +82,19 @@ impl Workshop {
         .await
         .unwrap();
         let db = runtime_db(&database);
-        Self { root, db, org, remote: Remote::start().await, database }
+        Self {
+            root,
+            db,
+            org,
+            remote: Remote::start().await,
+            runner: filter_runner().await,
+            database,
+        }
     }
 
     /// An engine of its own pool, as each process has.
     pub(super) fn engine(&self, config: EngineConfig) -> Running {
+        let config = EngineConfig { filter_runner: Some(self.runner.clone()), ..config };
         let engine = Engine::new(runtime_db(&self.database), config).unwrap();
         let stop = CancellationToken::new();
         let task = tokio::spawn(engine.run(stop.clone()));

@@ -8,7 +8,7 @@ use std::{
 use tokio::sync::OnceCell;
 
 /// The folder that cargo puts binaries of this profile in: the one above that of the test executable.
-pub(super) fn folder() -> PathBuf {
+pub(crate) fn folder() -> PathBuf {
     let test = env::current_exe().expect("a test is an executable");
     let deps = test.parent().expect("it is in a folder");
     let folder = if deps.ends_with("deps") { deps.parent().unwrap_or(deps) } else { deps };
@@ -16,7 +16,7 @@ pub(super) fn folder() -> PathBuf {
 }
 
 /// Builds all binaries, once a process. It costs nothing when they are as new as their source.
-pub(super) async fn build() {
+pub(crate) async fn build() {
     static BUILT: OnceCell<()> = OnceCell::const_new();
     let run = || async {
         tokio::task::spawn_blocking(cargo_build).await.expect("the binaries can be built");

@@ -4,6 +4,7 @@ use crate::{
     certificates::{Authority, CALLER_NAME, RUNTIME_NAME, WEB_NAME},
     database::TestDatabase,
     doors::{channel, until_health},
+    process::filter_runner,
     settings::{self, Settings},
 };
 use clap::Parser;
@@ -61,7 +62,8 @@ pub(super) async fn runtime(
     settings: &Settings,
     authority: Option<&Authority>,
 ) -> Served {
-    let mut more = vec![("DATABASE_URL", database.runtime_url())];
+    let runner = filter_runner().await.display().to_string();
+    let mut more = vec![("DATABASE_URL", database.runtime_url()), ("FILTER_RUNNER", runner)];
     if let Some(authority) = authority {
         more.extend(authority.server(RUNTIME_NAME));
     }

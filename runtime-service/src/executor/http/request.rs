@@ -5,7 +5,6 @@ use super::{
     redact,
 };
 use action_rules::{
-    filter::{self, Filter},
     http_call,
     template::{self, Context, Template},
 };
@@ -37,7 +36,8 @@ pub struct HttpAction {
     url: Template,
     headers: Vec<(HeaderName, Template)>,
     body: Option<Template>,
-    pub(super) filter: Option<Filter>,
+    /// It compiles; the processes that run it compile it again.
+    pub(super) filter: Option<String>,
     timeout: Duration,
     response_bytes_max: usize,
     redirects_max: u32,
@@ -68,7 +68,7 @@ impl HttpAction {
             url: template::compile(&call.url, Context::Url)?,
             headers,
             body: body.map(|it| template::compile(it, Context::Text)).transpose()?,
-            filter: filter.map(|it| filter::compile(it)).transpose()?,
+            filter: filter.cloned(),
             timeout: timeout.unwrap_or(TIMEOUT_DEFAULT).min(TIMEOUT_MAX),
             response_bytes_max: if bytes == 0 {
                 RESPONSE_BYTES_DEFAULT
