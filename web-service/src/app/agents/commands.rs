@@ -47,7 +47,7 @@ impl Command {
         }
     }
 
-    /// The reverse of [`Command::encode`]; `None` for a method of another release.
+    /// The reverse of `encode`; `None` for a method of another release.
     pub fn decode(method: &str, bytes: &[u8]) -> Result<Option<Self>> {
         Ok(match method {
             "StartExecution" => {
