@@ -2,7 +2,7 @@
 //!
 //! A service is a story of five steps:
 //!
-//! ```ignore
+//! ```text
 //! pub async fn serve(config: Config, listeners: Listeners, stop: CancellationToken) -> anyhow::Result<()> {
 //!     let mut boot = Boot::new(Service::Web, config.service, web_api::DESCRIPTOR)?;
 //!     let authenticate = Keys::new(boot.db.clone(), &config.auth)?;

@@ -7,7 +7,7 @@ use prost_types::FieldMask;
 
 /// The fields that an update sets, all of them among those that callers may change.
 ///
-/// ```ignore
+/// ```text
 /// let mask = Mask::new::<pb::CoreAction>(request.update_mask)?;
 /// let patch = CoreActionPatch { name: mask.pick("name", action.name), … };
 /// ```

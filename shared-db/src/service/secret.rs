@@ -45,7 +45,7 @@ pub fn settle(name: &str, value: Option<&Secret>, file: Option<&Path>) -> Result
 
 /// Declares a secret setting: `--name`, `--name-file` and their variables, to be flattened into a configuration.
 ///
-/// ```ignore
+/// ```text
 /// secret_arg! {
 ///     /// Key of the platform itself.
 ///     pub PlatformKey = "platform-key", "FREEHOLD_PLATFORM_KEY"

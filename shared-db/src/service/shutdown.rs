@@ -8,7 +8,7 @@ const THREADS_TIMEOUT: Duration = Duration::from_secs(1);
 
 /// The whole of a binary: runs `serve` with a token that signals cancel, reports its error, and always ends.
 ///
-/// ```ignore
+/// ```text
 /// fn main() -> ExitCode {
 ///     let config = Config::parse();
 ///     shutdown::main(async |stop| {

@@ -2,7 +2,7 @@
 //!
 //! A handler says who changes what, and hands over the statement:
 //!
-//! ```ignore
+//! ```text
 //! let id = CoreActionId::generate();
 //! let action = Change::new(&caller, "CreateCoreAction", id)
 //!     .apply(&self.db, async |tx, org| core_actions::create(tx, org, id, new).await)
