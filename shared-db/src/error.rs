@@ -182,10 +182,15 @@ fn database_kind(source: &sqlx::Error) -> (Code, Reason) {
     if connection_failed { unavailable } else { defect }
 }
 
-/// An error with all its causes, for the log: `Display` never prints its source.
+/// An error with all its causes, for the log: `Display` of ours never prints its source. That of others may.
 pub fn chain(error: &dyn std::error::Error) -> impl fmt::Display {
-    let causes = std::iter::successors(Some(error), |it| it.source());
-    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+    let mut text = error.to_string();
+    for cause in std::iter::successors(error.source(), |it| it.source()).map(ToString::to_string) {
+        if !text.ends_with(&cause) {
+            text = format!("{text}: {cause}");
+        }
+    }
+    text
 }
 
 impl From<sqlx::Error> for Error {

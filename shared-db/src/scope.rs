@@ -118,12 +118,28 @@ impl Db {
     ///
     /// A task of its own sends it: whoever waits may go away at any moment, and sqlx would give the connection back with the
     /// transaction open, and with it the role or the organization for the next who takes it.
+    ///
+    /// The pool does not test idle connections. One that has died shows itself here, before anything was done, and another is
+    /// taken; there may be as many of them as there are connections.
     pub(crate) async fn begin_as(&self, sql: String) -> Result<Tx> {
-        let connection = self.pool.acquire().await?;
         let sql = AssertSqlSafe(sql).into_sql_str();
-        let begun = tokio::spawn(PgTransaction::begin(connection, Some(sql))).await;
-        Ok(Tx(begun.map_err(Error::internal)??))
+        let mut dead_max = self.pool.size();
+        loop {
+            let connection = self.pool.acquire().await?;
+            let begun = tokio::spawn(PgTransaction::begin(connection, Some(sql.clone()))).await;
+            match begun.map_err(Error::internal)? {
+                Err(error) if 0 < dead_max && has_died(&error) => dead_max -= 1,
+                begun => return Ok(Tx(begun?)),
+            }
+        }
     }
+}
+
+/// Whether the connection is gone: closed by the network, or by the server's administrator.
+fn has_died(error: &sqlx::Error) -> bool {
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(error, sqlx::Error::Io(_))
+        || matches!(code.as_deref(), Some("57P01" | "57P02" | "57P05"))
 }
 
 /// A transaction in its scope. Stores take `&mut tx`.

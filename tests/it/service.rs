@@ -5,6 +5,7 @@ mod deadlines;
 mod errors;
 mod life;
 mod overload;
+mod pool;
 mod processes;
 mod stand;
 mod telemetry;

@@ -7,7 +7,7 @@ use tokio::{task::JoinSet, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
 /// Before work that failed is started again.
-const RESTART_DELAY: Duration = Duration::from_secs(1);
+const RESTART_DELAY: Duration = Duration::from_millis(if cfg!(test) { 10 } else { 1000 });
 
 type Work = BoxFuture<'static, Result<()>>;
 
@@ -88,5 +88,73 @@ async fn run(work: Work, stop: &CancellationToken) -> Result<()> {
         Ok(Ok(())) if !stop.is_cancelled() => Err(anyhow!("it ended by itself")),
         Ok(ended) => ended,
         Err(panic) => Err(panic.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use std::sync::{
+        Arc,
+        atomic::{AtomicU32, Ordering},
+    };
+
+    fn sound() -> CancellationToken {
+        let sound = CancellationToken::new();
+        sound.cancel();
+        sound
+    }
+
+    fn soon() -> Instant {
+        Instant::now() + Duration::from_secs(5)
+    }
+
+    #[tokio::test]
+    async fn work_that_panics_or_fails_or_ends_is_started_again() {
+        let runs = Arc::new(AtomicU32::new(0));
+        let counted = runs.clone();
+        let task = Task::Kept(Box::new(move |stop| {
+            let run = counted.fetch_add(1, Ordering::Relaxed);
+            Box::pin(async move {
+                match run {
+                    0 => panic!("as asked"),
+                    1 => Err(anyhow!("as asked")),
+                    2 => Ok(()),
+                    _ => {
+                        stop.cancelled().await;
+                        Ok(())
+                    }
+                }
+            })
+        }));
+        let background = Background::start(vec![("odd", task)], &sound());
+        while runs.load(Ordering::Relaxed) < 4 {
+            tokio::time::sleep(RESTART_DELAY).await;
+        }
+        background.stop(soon()).await;
+    }
+
+    #[tokio::test]
+    async fn essential_work_that_ends_by_itself_is_a_failure() {
+        let task = Task::Essential(Box::new(|_| Box::pin(async { Ok(()) })));
+        let mut background = Background::start(vec![("engine", task)], &sound());
+        let error = format!("{:#}", background.failed().await);
+        assert_eq!(error, "engine failed: it ended by itself");
+    }
+
+    #[tokio::test]
+    async fn nothing_begins_before_the_boundary_is_sound_and_nothing_holds_up_a_stop() {
+        let task = Task::Essential(Box::new(|_| Box::pin(async { panic!("it began") })));
+        let mut background = Background::start(vec![("engine", task)], &CancellationToken::new());
+        let failed = tokio::time::timeout(RESTART_DELAY, background.failed()).await;
+        assert!(failed.is_err());
+        background.stop(soon()).await;
+
+        let task = Task::Essential(Box::new(|_| Box::pin(pending())));
+        let mut background = Background::start(vec![("engine", task)], &sound());
+        drop(tokio::time::timeout(RESTART_DELAY, background.failed()).await);
+        let begun = Instant::now();
+        background.stop(begun + Duration::from_millis(200)).await;
+        assert!((200..5000).contains(&begun.elapsed().as_millis()), "{:?}", begun.elapsed());
     }
 }

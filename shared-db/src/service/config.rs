@@ -65,9 +65,10 @@ pub struct DatabaseConfig {
     /// How long a request waits for a connection before it is UNAVAILABLE
     #[arg(long, env = "FREEHOLD_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = duration)]
     pub database_acquire_timeout: Duration,
-    /// Prepared statements kept per connection; 0 behind a transaction pooler that does not know them
-    #[arg(long, env = "FREEHOLD_DATABASE_STATEMENT_CACHE", default_value_t = 200)]
-    pub database_statement_cache: usize,
+    /// Prepared statements kept per connection. A transaction pooler in between must know them (`PgBouncer`: from 1.21, with
+    /// `max_prepared_statements`)
+    #[arg(long, env = "FREEHOLD_DATABASE_STATEMENT_CACHE", default_value_t = 200, value_parser = clap::value_parser!(u16).range(1..))]
+    pub database_statement_cache: u16,
 }
 
 #[derive(Clone, Copy, Debug, Args)]

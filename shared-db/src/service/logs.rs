@@ -1,6 +1,7 @@
 //! How logs are written: for people, or one JSON object a line.
 
 use super::config::{LogFormat, TelemetryConfig};
+use crate::error::chain;
 use anyhow::{Context, Result};
 use std::{
     error::Error,
@@ -80,12 +81,6 @@ impl Visit for Line<'_> {
     }
 
     fn record_error(&mut self, field: &Field, value: &(dyn Error + 'static)) {
-        let mut text = value.to_string();
-        let mut cause = value.source();
-        while let Some(it) = cause {
-            text = format!("{text}: {it}");
-            cause = it.source();
-        }
-        self.write(field, format_args!("{text}"));
+        self.write(field, format_args!("{}", chain(value)));
     }
 }

@@ -13,7 +13,8 @@ pub fn connect(config: &DatabaseConfig, service: Service) -> Result<Db> {
         .ok()
         .context("--database-url is not a PostgreSQL URL")?
         .application_name(service.name())
-        .statement_cache_capacity(config.database_statement_cache);
+        // Never 0: sqlx names its statements all the same then, and forgets to close them.
+        .statement_cache_capacity(config.database_statement_cache.into());
     let pool = PgPoolOptions::new()
         .max_connections(config.database_connections_max)
         .min_connections(config.database_connections_min.min(config.database_connections_max))
