@@ -8,7 +8,7 @@
 //!     let authenticate = Keys::new(boot.db.clone(), &config.auth)?;
 //!
 //!     let sender = Sender::new(boot.db.clone(), runtime.clone());
-//!     boot.background("sender", move |stop| sender.clone().run(stop));
+//!     boot.background("sender", move |stop| sender.clone().run(stop)); // or `essential`, if it can't be started again
 //!
 //!     let mut routes = RoutesBuilder::default();
 //!     routes.add_service(tuned!(boot.limits, NoteServiceServer::new(NoteService { db: boot.db.clone() })));

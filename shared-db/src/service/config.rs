@@ -63,7 +63,7 @@ pub struct DatabaseConfig {
     #[arg(long, env = "FREEHOLD_DATABASE_CONNECTIONS_MIN", default_value_t = 1)]
     pub database_connections_min: u32,
     /// How long a request waits for a connection before it is UNAVAILABLE
-    #[arg(long, env = "FREEHOLD_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_DATABASE_ACQUIRE_TIMEOUT", default_value = "5s", value_parser = positive)]
     pub database_acquire_timeout: Duration,
     /// Prepared statements kept per connection. A transaction pooler in between must know them (`PgBouncer`: from 1.21, with
     /// `max_prepared_statements`)
@@ -84,19 +84,19 @@ pub struct Limits {
     #[arg(long, env = "FREEHOLD_STREAMS_MAX", default_value_t = 4096, value_parser = clap::value_parser!(u32).range(1..))]
     pub streams_max: u32,
     /// Deadline of a call that names none; streams go on
-    #[arg(long, env = "FREEHOLD_DEADLINE_DEFAULT", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_DEADLINE_DEFAULT", default_value = "30s", value_parser = positive)]
     pub deadline_default: Duration,
     /// Deadlines of calls are cut to this; those of streams are not
-    #[arg(long, env = "FREEHOLD_DEADLINE_MAX", default_value = "5m", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_DEADLINE_MAX", default_value = "5m", value_parser = positive)]
     pub deadline_max: Duration,
     /// Silence on a connection before it is asked for a sign of life
-    #[arg(long, env = "FREEHOLD_KEEPALIVE_INTERVAL", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_KEEPALIVE_INTERVAL", default_value = "30s", value_parser = positive)]
     pub keepalive_interval: Duration,
     /// A connection that gives none for this long is closed
-    #[arg(long, env = "FREEHOLD_KEEPALIVE_TIMEOUT", default_value = "10s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_KEEPALIVE_TIMEOUT", default_value = "10s", value_parser = positive)]
     pub keepalive_timeout: Duration,
     /// Connections are asked to begin anew after this, give or take a tenth, so that new replicas get their share
-    #[arg(long, env = "FREEHOLD_CONNECTION_AGE_MAX", default_value = "30m", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_CONNECTION_AGE_MAX", default_value = "30m", value_parser = positive)]
     pub connection_age_max: Duration,
 }
 
@@ -104,7 +104,7 @@ pub struct Limits {
 #[command(next_help_heading = "Life")]
 pub struct LifeConfig {
     /// How often the database is asked whether the boundary holds; a failed probe repeats sooner
-    #[arg(long, env = "FREEHOLD_PROBE_INTERVAL", default_value = "30s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_PROBE_INTERVAL", default_value = "30s", value_parser = positive)]
     pub probe_interval: Duration,
     /// From `NOT_SERVING` to refusing connections, so that load balancers notice
     #[arg(long, env = "FREEHOLD_DRAIN_DELAY", default_value = "0s", value_parser = duration)]
@@ -149,6 +149,12 @@ pub fn duration(text: &str) -> Result<Duration, String> {
         "h" => Ok(Duration::from_secs(u64::from(number) * 3600)),
         _ => Err("name the unit: ms, s, m or h".to_owned()),
     }
+}
+
+/// The same for what cannot be nothing.
+pub fn positive(text: &str) -> Result<Duration, String> {
+    let duration = duration(text)?;
+    if duration.is_zero() { Err("it must be more than nothing".to_owned()) } else { Ok(duration) }
 }
 
 /// Sets what every server of the api crates has in common: message sizes and compression both ways.

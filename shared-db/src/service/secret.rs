@@ -63,7 +63,8 @@ macro_rules! secret_arg {
         $(#[doc = $doc])+
         #[derive(Clone, Debug, Default, clap::Args)]
         $vis struct $name {
-            #[arg(id = $flag, long = $flag, env = $env, hide_env_values = true, help = concat!($($doc),+), value_name = "SECRET")]
+            $(#[doc = $doc])+
+            #[arg(id = $flag, long = $flag, env = $env, hide_env_values = true, value_name = "SECRET")]
             value: Option<$crate::service::Secret>,
             #[arg(
                 id = concat!($flag, "-file"), long = concat!($flag, "-file"), env = concat!($env, "_FILE"),
