@@ -2,7 +2,8 @@
 //!
 //! jq has neither fuel nor a depth limit, and a stack that overflows takes the whole process with it. So definitions, loops and
 //! what else recurses without bound are refused when a filter is compiled, and so is all that reads the process or the clock.
-//! What remains can still be slow or large: whoever runs a filter gives it a thread of [`STACK_BYTES`] and a time limit.
+//! What remains can still be slow or large: whoever runs a filter does so in a process that it can do without, with a limit on memory
+//! and on time, on a thread of [`STACK_BYTES`].
 
 mod bounds;
 
