@@ -1,6 +1,7 @@
 //! What the product is for, through the real stack from end to end, and what it does with input that is no good.
 
 mod bad_input;
+mod database_away;
 mod deadlines;
 mod failing_work;
 mod main_job;

@@ -6,6 +6,7 @@
 //! - [`certificates`]: an authority, for mTLS;
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
+//! - [`proxy`]: a wire to the database that can be cut;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
 //! - [`errors`]: what a status says to a program.
 
@@ -16,6 +17,7 @@ pub mod doors;
 pub mod errors;
 pub mod org;
 pub mod process;
+pub mod proxy;
 pub mod reach;
 pub mod remote;
 pub mod settings;

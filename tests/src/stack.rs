@@ -123,8 +123,13 @@ impl Builder {
 
     /// Starts everything and waits until it serves.
     pub async fn start(self) -> Stack {
-        let authority = self.authority.as_ref();
         let database = TestDatabase::create().await;
+        self.on(database).await
+    }
+
+    /// [`Builder::start`] on a database that the test has made.
+    pub async fn on(self, database: TestDatabase) -> Stack {
+        let authority = self.authority.as_ref();
         let mut runtimes = Vec::new();
         for _ in 0..self.runtimes {
             runtimes.push(serve::runtime(&database, &self.settings, authority).await);

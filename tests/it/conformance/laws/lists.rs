@@ -81,6 +81,14 @@ pub(crate) async fn a_page_token_is_bound_to_its_list<R: Resource>() {
     for nonsense in ["x", "AAAA", "' or 1=1 --", &token[1..], &format!("{token}A")] {
         refused(&world, json!({ "page_token": nonsense })).await;
     }
+    // One that is good elsewhere: an organization has several members and several keys from the beginning.
+    let (elsewhere, caller) = match R::KIND {
+        "Member" => ("ApiKeyService/ListApiKeys", world.org.admin()),
+        _ => ("MemberService/ListMembers", world.org.viewer()),
+    };
+    let page = caller.call(elsewhere, json!({ "page_size": 1 })).await.unwrap();
+    assert_ne!(page["next_page_token"], "");
+    refused(&world, json!({ "page_token": page["next_page_token"] })).await;
     if let Some(filter) = R::list_filter(&world.given) {
         refused(&world, merged(filter, json!({ "page_token": token }))).await;
     }
