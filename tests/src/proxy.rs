@@ -83,18 +83,15 @@ async fn pass(client: TcpStream, target: PgConnectOptions, mut wire: watch::Rece
     let socket = target.get_socket().cloned();
     let socket =
         socket.or_else(|| target.get_host().starts_with('/').then(|| target.get_host().into()));
-    match socket {
-        Some(folder) => {
-            let path: PathBuf = folder.join(format!(".s.PGSQL.{}", target.get_port()));
-            if let Ok(server) = UnixStream::connect(path).await {
-                copy(client, server, wire).await;
-            }
+    if let Some(folder) = socket {
+        let path: PathBuf = folder.join(format!(".s.PGSQL.{}", target.get_port()));
+        if let Ok(server) = UnixStream::connect(path).await {
+            copy(client, server, wire).await;
         }
-        None => {
-            let address = (target.get_host().to_owned(), target.get_port());
-            if let Ok(server) = TcpStream::connect(address).await {
-                copy(client, server, wire).await;
-            }
+    } else {
+        let address = (target.get_host().to_owned(), target.get_port());
+        if let Ok(server) = TcpStream::connect(address).await {
+            copy(client, server, wire).await;
         }
     }
 }

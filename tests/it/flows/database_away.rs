@@ -83,7 +83,7 @@ async fn work_goes_on_where_it_was_when_the_database_comes_back() {
         {
             break now;
         }
-        assert!(begun.elapsed() < Duration::from_secs(60), "it does not go on");
+        assert!(begun.elapsed() < Duration::from_mins(1), "it does not go on");
         tokio::time::sleep(Duration::from_millis(100)).await;
     };
     assert_eq!(done["state"], "EXECUTION_STATE_SUCCEEDED", "{done:#}");
