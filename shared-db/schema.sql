@@ -3,13 +3,23 @@
 
 create type runtime.agent_type as enum ('context', 'api', 'external');
 
-create type runtime.event_type as enum ('execution_queued', 'execution_started', 'execution_resumed', 'execution_retry', 'execution_succeeded', 'execution_failed', 'execution_cancelled', 'cancel_requested', 'step_started', 'step_succeeded', 'step_failed', 'step_retry');
+create type runtime.close_policy as enum ('terminate', 'abandon', 'request_cancel');
+
+create type runtime.event_type as enum ('execution_queued', 'execution_started', 'execution_resumed', 'execution_retry', 'execution_succeeded', 'execution_failed', 'execution_cancelled', 'cancel_requested', 'step_started', 'step_succeeded', 'step_failed', 'step_retry', 'execution_suspended', 'execution_woken', 'execution_paused', 'execution_unpaused', 'step_waiting', 'step_decided', 'input_requested', 'input_answered', 'signal_received', 'children_started');
 
 create type runtime.execution_state as enum ('queued', 'running', 'waiting_input', 'waiting_effect', 'waiting_children', 'sleeping', 'paused', 'succeeded', 'failed', 'cancelled');
 
+create type runtime.input_request_state as enum ('open', 'answered', 'expired', 'cancelled');
+
+create type runtime.limit_subject as enum ('agent', 'platform');
+
+create type runtime.queue_phase as enum ('ready', 'delayed', 'held', 'paused');
+
+create type runtime.step_decision as enum ('succeeded', 'failed', 'repeat');
+
 create type runtime.step_state as enum ('pending', 'running', 'waiting', 'succeeded', 'failed', 'cancelled');
 
-create type runtime.step_type as enum ('http', 'model', 'code', 'browser', 'connector', 'mcp', 'agent', 'file', 'image', 'research', 'memory', 'input');
+create type runtime.step_type as enum ('http', 'model', 'code', 'browser', 'connector', 'mcp', 'agent', 'file', 'image', 'research', 'memory', 'input', 'value', 'sleep', 'signal', 'data');
 
 create type web.action_kind as enum ('http');
 
@@ -20,6 +30,319 @@ create type web.request_state as enum ('pending', 'answered', 'abandoned');
 create type web.risk_level as enum ('low', 'medium', 'high');
 
 create type web.side_effect as enum ('pure', 'idempotent', 'at_most_once');
+
+-- function freehold.born_before(interval)
+CREATE OR REPLACE FUNCTION freehold.born_before(keep interval)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog'
+AS $function$
+begin
+    if keep is null or keep < interval '1 day' then
+        raise exception 'keep is %, and has to be a day or more', keep using errcode = 'invalid_parameter_value';
+    end if;
+    return freehold.first_id(now() - keep);
+end
+$function$;
+
+-- function freehold.default_partition(regclass)
+CREATE OR REPLACE FUNCTION freehold.default_partition(root regclass)
+ RETURNS regclass
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select partdefid::regclass
+    from pg_partitioned_table
+    where partrelid = root
+$function$;
+
+-- function freehold.drop_partitions(text,interval,integer,boolean)
+CREATE OR REPLACE FUNCTION freehold.drop_partitions(root_table text, keep interval, at_most integer DEFAULT 1000, dry_run boolean DEFAULT false)
+ RETURNS TABLE(part text, dropped boolean, live bigint, example uuid)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+    cutoff constant uuid := freehold.born_before(keep);
+    root regclass;
+    it record;
+    left_over integer := at_most;
+begin
+    select t into root from freehold.partitioned_tables() as t where t::text = root_table;
+    if root is null then
+        raise exception '% is not divided by execution_id', root_table using errcode = 'undefined_table';
+    end if;
+    perform freehold.limit_lock_wait();
+    for it in
+        select p.part, p.first_id, p.end_id
+        from freehold.partitions(root) as p
+        where p.end_id <= cutoff
+        order by p.first_id
+    loop
+        part := it.part::text;
+        select count(*), (array_agg(q.execution_id))[1] into live, example
+        from runtime.execution_queue as q
+        where q.execution_id >= it.first_id and q.execution_id < it.end_id;
+        dropped := live = 0 and left_over > 0;
+        if dropped then
+            left_over := left_over - 1;
+            if not dry_run then
+                execute format('drop table %s', it.part);
+            end if;
+        end if;
+        -- What is neither dropped nor needed is left to the next call.
+        if dropped or live > 0 then
+            return next;
+        end if;
+    end loop;
+end
+$function$;
+
+-- function freehold.drop_rows(text,interval,integer,boolean)
+CREATE OR REPLACE FUNCTION freehold.drop_rows(root_table text, keep interval, at_most integer DEFAULT 5000, dry_run boolean DEFAULT false)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+    alone constant text := 'not exists (
+        select 1 from runtime.execution_queue q where q.org_id = t.org_id and q.execution_id = t.%1$I
+    )';
+    -- A live execution may ask for what any other of its tree has left.
+    tree constant text := alone || ' and not exists (
+        select 1
+        from runtime.agent_executions e
+        join runtime.execution_queue q on q.org_id = e.org_id and q.execution_id = e.id
+        where e.org_id = t.org_id and e.root_execution_id = t.%1$I and e.parent_execution_id is not null
+    )';
+    cutoff constant uuid := freehold.born_before(keep);
+    target text := root_table;
+    id text := 'execution_id';
+    free text := alone;
+    removed bigint;
+begin
+    case root_table
+        when 'runtime.input_requests', 'runtime.execution_signals', 'runtime.execution_keys', 'runtime.dead_letters' then
+            null;
+        when 'runtime.workflow_data' then
+            id := 'root_execution_id';
+            free := tree;
+        when 'runtime.agent_executions' then
+            id := 'id';
+            free := 't.finished_at < now() - $3 and ' || replace(tree, 't.%1$I', 't.root_execution_id');
+        else
+            select freehold.default_partition(t)::text into target
+            from freehold.partitioned_tables() as t
+            where t::text = root_table;
+            if target is null then
+                raise exception '% is not removed by age', root_table using errcode = 'undefined_table';
+            end if;
+            -- It has what was born at a time that no partition has: perhaps by a clock that was wrong.
+            free := 't.created_at < now() - $3 and ' || alone;
+    end case;
+    perform freehold.limit_lock_wait();
+    -- From organization to organization along the index, and in each from the oldest.
+    execute format(
+        'with recursive orgs as (
+            (select org_id from %1$s order by org_id limit 1)
+            union all
+            select (select t.org_id from %1$s t where t.org_id > o.org_id order by t.org_id limit 1)
+            from orgs o
+            where o.org_id is not null
+        ),
+        old as (
+            select it.place
+            from orgs o
+            cross join lateral (
+                select t.ctid as place
+                from %1$s t
+                where t.org_id = o.org_id and t.%2$I < $1 and %3$s
+                limit $2
+            ) as it
+            where o.org_id is not null
+            limit $2
+        )',
+        target, id, format(free, id)
+    ) || case
+        when dry_run then 'select count(*) from old'
+        else format(', gone as (delete from %s where ctid = any (array(select place from old)) returning 1) select count(*) from gone', target)
+    end
+    into removed
+    using cutoff, at_most, keep;
+    return removed;
+end
+$function$;
+
+-- function freehold.first_id(timestamp with time zone)
+CREATE OR REPLACE FUNCTION freehold.first_id(moment timestamp with time zone)
+ RETURNS uuid
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select (lpad(to_hex(floor(extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$function$;
+
+-- function freehold.limit_lock_wait()
+CREATE OR REPLACE FUNCTION freehold.limit_lock_wait()
+ RETURNS void
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+AS $function$
+begin
+    if current_setting('lock_timeout') in ('0', '0ms') then
+        perform set_config('lock_timeout', '2s', true);
+    end if;
+end
+$function$;
+
+-- function freehold.make_partition(regclass,timestamp with time zone,text)
+CREATE OR REPLACE FUNCTION freehold.make_partition(root regclass, week timestamp with time zone, part text)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STRICT
+ SET search_path TO 'pg_catalog'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+    first_id constant uuid := freehold.first_id(week);
+    end_id constant uuid := freehold.first_id(week + interval '7 days');
+    fallback constant regclass := freehold.default_partition(root);
+    occupied boolean;
+    moved bigint := 0;
+begin
+    execute format('select exists (select 1 from %s where execution_id >= $1 and execution_id < $2)', fallback)
+    into occupied
+    using first_id, end_id;
+    -- A week that is still to come is attached beside everybody else: only the default partition is locked, which nobody uses then.
+    -- Otherwise all wait at the root, where they have not yet looked for the partition that they need: who waited at the default
+    -- one would go on with a row that no longer belongs there.
+    if occupied or week <= now() + interval '1 hour' then
+        execute format('lock table only %s in access exclusive mode', root);
+    end if;
+    execute format('create table %s (like %s including all)', part, root);
+    execute format(
+        'with moved as (
+            delete from %s
+            where execution_id >= $1 and execution_id < $2
+            returning *
+        )
+        insert into %s
+        select *
+        from moved',
+        fallback, part
+    ) using first_id, end_id;
+    get diagnostics moved = row_count;
+    execute format('alter table %s attach partition %s for values from (%L) to (%L)', root, part, first_id, end_id);
+    return moved;
+end
+$function$;
+
+-- function freehold.make_partitions(interval,integer,boolean)
+CREATE OR REPLACE FUNCTION freehold.make_partitions(ahead interval DEFAULT '7 days'::interval, at_most integer DEFAULT 1000, dry_run boolean DEFAULT false)
+ RETURNS TABLE(part text, moved bigint)
+ LANGUAGE plpgsql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+declare
+    root regclass;
+    week timestamptz;
+begin
+    if ahead is null or ahead < interval '0' or ahead > interval '1 year' then
+        raise exception 'ahead is %, and has to be between nothing and a year', ahead using errcode = 'invalid_parameter_value';
+    end if;
+    perform freehold.limit_lock_wait();
+    for root, week in
+        select t, w
+        from freehold.partitioned_tables() as t
+        cross join freehold.missing_weeks(t, ahead) as w
+        limit at_most
+    loop
+        part := root::text || '_' || to_char(week, 'YYYYMMDD');
+        moved := 0;
+        if not dry_run then
+            moved := freehold.make_partition(root, week, part);
+        end if;
+        return next;
+    end loop;
+end
+$function$;
+
+-- function freehold.missing_weeks(regclass,interval)
+CREATE OR REPLACE FUNCTION freehold.missing_weeks(root regclass, ahead interval)
+ RETURNS SETOF timestamp with time zone
+ LANGUAGE plpgsql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+ SET "TimeZone" TO 'UTC'
+AS $function$
+begin
+    return query execute format(
+        'select week
+        from (
+            select generate_series(date_trunc(''week'', now()), now() + $1, interval ''7 days'')
+            union
+            select date_trunc(''week'', freehold.time_of_id(execution_id))
+            from %s
+            -- An id that is no time of ours stays where it is.
+            where execution_id >= freehold.first_id(now() - interval ''1 year'')
+                and execution_id < freehold.first_id(now() + $1)
+        ) as weeks (week)
+        where not exists (
+            select 1
+            from freehold.partitions($2) as p
+            where p.first_id = freehold.first_id(week)
+        )
+        order by week',
+        freehold.default_partition(root)
+    ) using ahead, root;
+end
+$function$;
+
+-- function freehold.partitioned_tables()
+CREATE OR REPLACE FUNCTION freehold.partitioned_tables()
+ RETURNS SETOF regclass
+ LANGUAGE sql
+ STABLE
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select c.oid::regclass
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where n.nspname = 'runtime' and c.relkind = 'p' and not c.relispartition
+        and pg_get_partkeydef(c.oid) = 'RANGE (execution_id)'
+    order by c.relname
+$function$;
+
+-- function freehold.partitions(regclass)
+CREATE OR REPLACE FUNCTION freehold.partitions(root regclass)
+ RETURNS TABLE(part regclass, first_id uuid, end_id uuid)
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select c.oid::regclass, bounds[1]::uuid, bounds[2]::uuid
+    from pg_inherits i
+    join pg_class c on c.oid = i.inhrelid
+    cross join regexp_match(pg_get_expr(c.relpartbound, c.oid), $re$FROM \('([0-9a-f-]+)'\) TO \('([0-9a-f-]+)'\)$re$) as bounds
+    where i.inhparent = root and bounds is not null
+$function$;
+
+-- function freehold.time_of_id(uuid)
+CREATE OR REPLACE FUNCTION freehold.time_of_id(id uuid)
+ RETURNS timestamp with time zone
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select to_timestamp(('x' || translate(left(id::text, 13), '-', ''))::bit(48)::bigint / 1000.0)
+$function$;
 
 -- function freehold.touch_updated_at()
 CREATE OR REPLACE FUNCTION freehold.touch_updated_at()
@@ -48,11 +371,11 @@ create table freehold.schema_migrations (
     constraint schema_migrations_pkey PRIMARY KEY (version)
 );
 
--- written by agent_runtime; scope tenant
+-- written by agent_runtime; scope tenant; kept 90 days
 create table runtime.action_executions (
     org_id uuid not null,
-    id uuid not null,
     execution_id uuid not null,
+    id uuid not null,
     step_id uuid not null,
     core_action_id uuid not null,
     core_action_version integer not null,
@@ -69,17 +392,14 @@ create table runtime.action_executions (
     duration_ms bigint,
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
-    constraint action_executions_pkey PRIMARY KEY (org_id, id),
-    constraint action_executions_attempt_key UNIQUE (org_id, step_id, attempt),
+    constraint action_executions_pkey PRIMARY KEY (org_id, execution_id, id),
+    constraint action_executions_attempt_key UNIQUE (org_id, execution_id, step_id, attempt),
     constraint action_executions_attempt_check CHECK ((attempt >= 1)),
-    constraint action_executions_duration_ms_check CHECK ((duration_ms >= 0)),
-    constraint action_executions_execution_fkey FOREIGN KEY (org_id, execution_id) REFERENCES runtime.agent_executions(org_id, id) ON DELETE CASCADE,
-    constraint action_executions_step_fkey FOREIGN KEY (org_id, step_id) REFERENCES runtime.execution_steps(org_id, id) ON DELETE CASCADE
-);
-CREATE INDEX action_executions_by_execution ON runtime.action_executions USING btree (org_id, execution_id, created_at, id);
+    constraint action_executions_duration_ms_check CHECK ((duration_ms >= 0))
+) partition by RANGE (execution_id);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.action_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant
+-- written by agent_runtime; scope tenant; kept 400 days
 create table runtime.agent_executions (
     org_id uuid not null,
     id uuid not null,
@@ -110,20 +430,31 @@ create table runtime.agent_executions (
     updated_at timestamp with time zone default now() not null,
     started_at timestamp with time zone,
     finished_at timestamp with time zone,
+    root_execution_id uuid not null,
+    close_policy runtime.close_policy default 'terminate'::runtime.close_policy not null,
+    execution_key text,
+    forked_from uuid,
+    forked_from_step text,
+    pause_requested boolean default false not null,
+    platforms uuid[],
     constraint agent_executions_pkey PRIMARY KEY (org_id, id),
     constraint agent_executions_call_stack_check CHECK ((cardinality(call_stack) <= 32)),
     constraint agent_executions_end_check CHECK (((state = ANY (ARRAY['succeeded'::runtime.execution_state, 'failed'::runtime.execution_state, 'cancelled'::runtime.execution_state])) = (finished_at IS NOT NULL))),
     constraint agent_executions_error_check CHECK (((state = ANY (ARRAY['failed'::runtime.execution_state, 'cancelled'::runtime.execution_state])) = (error_reason IS NOT NULL))),
+    constraint agent_executions_execution_key_check CHECK (((char_length(execution_key) >= 1) AND (char_length(execution_key) <= 255))),
+    constraint agent_executions_forked_from_step_check CHECK (((char_length(forked_from_step) >= 1) AND (char_length(forked_from_step) <= 63))),
     constraint agent_executions_initial_prompt_check CHECK ((char_length(initial_prompt) <= 100000)),
     constraint agent_executions_input_check CHECK (((jsonb_typeof(input) = 'object'::text) AND (octet_length((input)::text) <= 524288))),
     constraint agent_executions_limits_check CHECK (((queue_limit_ms > 0) AND (attempt_limit_ms > 0) AND (total_limit_ms > 0))),
     constraint agent_executions_output_check CHECK ((octet_length((output)::text) <= 20971520)),
     constraint agent_executions_priority_check CHECK (((priority >= 1) AND (priority <= 5))),
-    constraint agent_executions_session_id_check CHECK ((char_length(session_id) <= 255)),
-    constraint agent_executions_parent_fkey FOREIGN KEY (org_id, parent_execution_id) REFERENCES runtime.agent_executions(org_id, id)
+    constraint agent_executions_session_id_check CHECK ((char_length(session_id) <= 255))
 );
 CREATE INDEX agent_executions_by_agent ON runtime.agent_executions USING btree (org_id, agent_id, created_at DESC, id DESC);
+CREATE INDEX agent_executions_by_error ON runtime.agent_executions USING btree (org_id, error_reason, created_at DESC, id DESC) WHERE (error_reason IS NOT NULL);
+CREATE INDEX agent_executions_by_key ON runtime.agent_executions USING btree (org_id, execution_key, created_at DESC, id DESC) WHERE (execution_key IS NOT NULL);
 CREATE INDEX agent_executions_by_parent ON runtime.agent_executions USING btree (org_id, parent_execution_id) WHERE (parent_execution_id IS NOT NULL);
+CREATE INDEX agent_executions_by_root ON runtime.agent_executions USING btree (org_id, root_execution_id, id) WHERE (parent_execution_id IS NOT NULL);
 CREATE INDEX agent_executions_by_session ON runtime.agent_executions USING btree (org_id, session_id, created_at DESC, id DESC) WHERE (session_id <> ''::text);
 CREATE INDEX agent_executions_newest ON runtime.agent_executions USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agent_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
@@ -199,7 +530,49 @@ CREATE INDEX agents_newest ON runtime.agents USING btree (org_id, created_at DES
 CREATE UNIQUE INDEX agents_slug_key ON runtime.agents USING btree (org_id, slug) WHERE (deleted_at IS NULL);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agents FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant; append-only
+-- written by agent_runtime; scope tenant
+create table runtime.concurrency_limits (
+    org_id uuid not null,
+    subject runtime.limit_subject not null,
+    subject_id uuid not null,
+    executions_max integer not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint concurrency_limits_pkey PRIMARY KEY (org_id, subject, subject_id),
+    constraint concurrency_limits_executions_max_check CHECK ((executions_max >= 0)),
+    constraint concurrency_limits_org_id_fkey FOREIGN KEY (org_id) REFERENCES runtime.organization_limits(org_id) ON DELETE CASCADE
+);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.concurrency_limits FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope tenant
+create table runtime.data_waits (
+    org_id uuid not null,
+    execution_id uuid not null,
+    root_execution_id uuid not null,
+    key text not null,
+    step_key text not null,
+    created_at timestamp with time zone default now() not null,
+    constraint data_waits_pkey PRIMARY KEY (org_id, execution_id, step_key),
+    constraint data_waits_key_check CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+    constraint data_waits_step_key_check CHECK (((char_length(step_key) >= 1) AND (char_length(step_key) <= 63)))
+);
+CREATE INDEX data_waits_by_key ON runtime.data_waits USING btree (org_id, root_execution_id, key);
+
+-- written by agent_runtime; scope tenant; kept 400 days
+create table runtime.dead_letters (
+    org_id uuid not null,
+    execution_id uuid not null,
+    agent_id uuid not null,
+    reason text not null,
+    redriven_as uuid,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint dead_letters_pkey PRIMARY KEY (org_id, execution_id)
+);
+CREATE INDEX dead_letters_newest ON runtime.dead_letters USING btree (org_id, created_at DESC, execution_id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.dead_letters FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope tenant; append-only; kept 90 days
 create table runtime.execution_events (
     org_id uuid not null,
     execution_id uuid not null,
@@ -210,42 +583,82 @@ create table runtime.execution_events (
     created_at timestamp with time zone default now() not null,
     constraint execution_events_pkey PRIMARY KEY (org_id, execution_id, seq),
     constraint execution_events_payload_check CHECK (((jsonb_typeof(payload) = 'object'::text) AND (octet_length((payload)::text) <= 65536))),
-    constraint execution_events_seq_check CHECK ((seq >= 1)),
-    constraint execution_events_execution_fkey FOREIGN KEY (org_id, execution_id) REFERENCES runtime.agent_executions(org_id, id) ON DELETE CASCADE
+    constraint execution_events_seq_check CHECK ((seq >= 1))
+) partition by RANGE (execution_id);
+
+-- written by agent_runtime; scope tenant; kept 400 days
+create table runtime.execution_keys (
+    org_id uuid not null,
+    execution_key text not null,
+    execution_id uuid not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint execution_keys_pkey PRIMARY KEY (org_id, execution_key),
+    constraint execution_keys_execution_key_check CHECK (((char_length(execution_key) >= 1) AND (char_length(execution_key) <= 255)))
 );
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_keys FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope queue
 create table runtime.execution_queue (
     org_id uuid not null,
     execution_id uuid not null,
-    priority smallint default 3 not null,
-    available_at timestamp with time zone not null,
-    lease_token bigint default 0 not null,
-    lease_until timestamp with time zone,
-    worker_id uuid,
-    lost_leases integer default 0 not null,
+    phase runtime.queue_phase default 'ready'::runtime.queue_phase not null,
     cancel_requested boolean default false not null,
-    queue_deadline timestamp with time zone not null,
-    attempt_deadline timestamp with time zone,
+    pause_requested boolean default false not null,
+    joins boolean default false not null,
+    priority smallint default 3 not null,
+    attempt integer default 0 not null,
+    lost_leases integer default 0 not null,
+    lease_token bigint default 0 not null,
+    worker_id uuid,
+    available_at timestamp with time zone not null,
+    rank bigint not null,
+    deadline timestamp with time zone not null,
+    queue_deadline timestamp with time zone,
     total_deadline timestamp with time zone not null,
+    attempt_limit_ms bigint not null,
+    agent_id uuid not null,
+    parent_execution_id uuid,
+    execution_key text,
+    platforms uuid[],
     created_at timestamp with time zone default now() not null,
+    detached boolean default false not null,
     constraint execution_queue_pkey PRIMARY KEY (org_id, execution_id),
-    constraint execution_queue_lease_check CHECK (((lease_until IS NULL) = (worker_id IS NULL))),
+    constraint execution_queue_attempt_check CHECK ((attempt >= 0)),
+    constraint execution_queue_held_check CHECK (((phase = 'held'::runtime.queue_phase) = (worker_id IS NOT NULL))),
     constraint execution_queue_lost_leases_check CHECK ((lost_leases >= 0)),
-    constraint execution_queue_priority_check CHECK (((priority >= 1) AND (priority <= 5))),
-    constraint execution_queue_execution_fkey FOREIGN KEY (org_id, execution_id) REFERENCES runtime.agent_executions(org_id, id) ON DELETE CASCADE
+    constraint execution_queue_priority_check CHECK (((priority >= 1) AND (priority <= 5)))
 );
-CREATE INDEX execution_queue_claimable ON runtime.execution_queue USING btree (priority, available_at, execution_id) WHERE (worker_id IS NULL);
-CREATE INDEX execution_queue_held ON runtime.execution_queue USING btree (worker_id) WHERE (worker_id IS NOT NULL);
-CREATE INDEX execution_queue_queue_deadline ON runtime.execution_queue USING btree (queue_deadline) WHERE (lease_token = 0);
-CREATE INDEX execution_queue_total_deadline ON runtime.execution_queue USING btree (total_deadline);
+CREATE INDEX execution_queue_by_key ON runtime.execution_queue USING btree (org_id, execution_key, created_at, execution_id) WHERE (execution_key IS NOT NULL);
+CREATE INDEX execution_queue_children ON runtime.execution_queue USING btree (org_id, parent_execution_id, detached) WHERE (parent_execution_id IS NOT NULL);
+CREATE INDEX execution_queue_deadline ON runtime.execution_queue USING btree (deadline);
+CREATE INDEX execution_queue_delayed ON runtime.execution_queue USING btree (available_at) WHERE (phase = 'delayed'::runtime.queue_phase);
+CREATE INDEX execution_queue_held ON runtime.execution_queue USING btree (worker_id, org_id) WHERE (phase = 'held'::runtime.queue_phase);
+CREATE INDEX execution_queue_joining ON runtime.execution_queue USING btree (org_id, execution_id) WHERE joins;
+CREATE INDEX execution_queue_ready ON runtime.execution_queue USING btree (org_id, rank) WHERE (phase = 'ready'::runtime.queue_phase);
 
--- written by agent_runtime; scope tenant
+-- written by agent_runtime; scope tenant; kept 90 days
+create table runtime.execution_signals (
+    org_id uuid not null,
+    execution_id uuid not null,
+    id uuid not null,
+    name text not null,
+    payload jsonb default '{}'::jsonb not null,
+    sent_by uuid,
+    step_key text,
+    created_at timestamp with time zone default now() not null,
+    constraint execution_signals_pkey PRIMARY KEY (org_id, execution_id, id),
+    constraint execution_signals_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 100))),
+    constraint execution_signals_payload_check CHECK ((octet_length((payload)::text) <= 65536))
+);
+CREATE INDEX execution_signals_waiting ON runtime.execution_signals USING btree (org_id, execution_id, name, created_at, id) WHERE (step_key IS NULL);
+
+-- written by agent_runtime; scope tenant; kept 90 days
 create table runtime.execution_steps (
     org_id uuid not null,
-    id uuid not null,
     execution_id uuid not null,
     step_key text not null,
+    id uuid not null,
     sequence integer not null,
     step_type runtime.step_type not null,
     state runtime.step_state not null,
@@ -257,24 +670,96 @@ create table runtime.execution_steps (
     error_message text,
     attempt integer default 1 not null,
     failures integer default 0 not null,
+    decision runtime.step_decision,
+    decided_by uuid,
+    wait_until timestamp with time zone,
     metadata jsonb default '{}'::jsonb not null,
     started_at timestamp with time zone default now() not null,
     finished_at timestamp with time zone,
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     constraint execution_steps_pkey PRIMARY KEY (org_id, execution_id, step_key),
-    constraint execution_steps_id_key UNIQUE (org_id, id),
-    constraint execution_steps_sequence_key UNIQUE (org_id, execution_id, sequence),
     constraint execution_steps_attempt_check CHECK ((attempt >= 1)),
     constraint execution_steps_end_check CHECK (((state = ANY (ARRAY['succeeded'::runtime.step_state, 'failed'::runtime.step_state, 'cancelled'::runtime.step_state])) = (finished_at IS NOT NULL))),
     constraint execution_steps_failures_check CHECK (((failures >= 0) AND (failures <= attempt))),
     constraint execution_steps_input_hash_check CHECK ((octet_length(input_hash) = 32)),
     constraint execution_steps_metadata_check CHECK (((jsonb_typeof(metadata) = 'object'::text) AND (octet_length((metadata)::text) <= 65536))),
     constraint execution_steps_sequence_check CHECK ((sequence >= 1)),
-    constraint execution_steps_step_key_check CHECK (((char_length(step_key) >= 1) AND (char_length(step_key) <= 63))),
-    constraint execution_steps_execution_fkey FOREIGN KEY (org_id, execution_id) REFERENCES runtime.agent_executions(org_id, id) ON DELETE CASCADE
-);
+    constraint execution_steps_step_key_check CHECK (((char_length(step_key) >= 1) AND (char_length(step_key) <= 63)))
+) partition by RANGE (execution_id);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_steps FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope tenant; kept 90 days
+create table runtime.input_requests (
+    org_id uuid not null,
+    id uuid not null,
+    execution_id uuid not null,
+    step_key text not null,
+    request_type text default 'form'::text not null,
+    prompt text default ''::text not null,
+    schema jsonb,
+    least_role web.member_role default 'developer'::web.member_role not null,
+    user_ids uuid[] default '{}'::uuid[] not null,
+    default_response jsonb,
+    expires_at timestamp with time zone,
+    state runtime.input_request_state default 'open'::runtime.input_request_state not null,
+    response jsonb,
+    responded_by uuid,
+    responded_at timestamp with time zone,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint input_requests_pkey PRIMARY KEY (org_id, id),
+    constraint input_requests_step_key UNIQUE (org_id, execution_id, step_key),
+    constraint input_requests_answer_check CHECK (((state = 'answered'::runtime.input_request_state) = (responded_at IS NOT NULL))),
+    constraint input_requests_default_response_check CHECK ((octet_length((default_response)::text) <= 262144)),
+    constraint input_requests_prompt_check CHECK ((char_length(prompt) <= 20000)),
+    constraint input_requests_request_type_check CHECK (((char_length(request_type) >= 1) AND (char_length(request_type) <= 50))),
+    constraint input_requests_response_check CHECK ((octet_length((response)::text) <= 262144)),
+    constraint input_requests_schema_check CHECK (((jsonb_typeof(schema) = 'object'::text) AND (octet_length((schema)::text) <= 65536))),
+    constraint input_requests_user_ids_check CHECK ((cardinality(user_ids) <= 100))
+);
+CREATE INDEX input_requests_newest ON runtime.input_requests USING btree (org_id, created_at DESC, id DESC);
+CREATE INDEX input_requests_open ON runtime.input_requests USING btree (org_id, created_at DESC, id DESC) WHERE (state = 'open'::runtime.input_request_state);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.input_requests FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope tenant
+create table runtime.organization_limits (
+    org_id uuid not null,
+    executions_max integer,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint organization_limits_pkey PRIMARY KEY (org_id),
+    constraint organization_limits_executions_max_check CHECK ((executions_max >= 0))
+);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.organization_limits FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope global
+create table runtime.workers (
+    id uuid not null,
+    lease_until timestamp with time zone not null,
+    created_at timestamp with time zone default now() not null,
+    constraint workers_pkey PRIMARY KEY (id)
+);
+
+-- written by agent_runtime; scope tenant; append-only; kept 90 days
+create table runtime.workflow_data (
+    org_id uuid not null,
+    root_execution_id uuid not null,
+    key text not null,
+    value jsonb not null,
+    data_type text default 'json'::text not null,
+    tags text[] default '{}'::text[] not null,
+    execution_id uuid not null,
+    step_key text not null,
+    created_by_agent uuid not null,
+    created_at timestamp with time zone default now() not null,
+    constraint workflow_data_pkey PRIMARY KEY (org_id, root_execution_id, key),
+    constraint workflow_data_data_type_check CHECK (((char_length(data_type) >= 1) AND (char_length(data_type) <= 50))),
+    constraint workflow_data_key_check CHECK (((char_length(key) >= 1) AND (char_length(key) <= 255))),
+    constraint workflow_data_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint workflow_data_value_check CHECK ((octet_length((value)::text) <= 1048576))
+);
+CREATE INDEX workflow_data_by_tag ON runtime.workflow_data USING gin (tags);
 
 -- written by web_app; scope tenant; append-only
 create table web.activities (

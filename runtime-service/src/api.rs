@@ -1,4 +1,7 @@
 //! freehold.runtime.v1: accept, parse, one call, wrap.
 
 pub mod agents;
+pub mod dead_letters;
 pub mod executions;
+pub mod input_requests;
+pub mod limits;

@@ -1,13 +1,17 @@
 //! The engine: claims work, does it under a lease, and recovers what others dropped.
 //!
-//! - [`claim`] takes work from the queue; [`drive`] does one execution; [`turn`] gives an agent its steps; [`write`] is all that a
-//!   worker writes.
-//! - [`held`] keeps leases alive and passes on who is to stop; [`sweep`] ends what nobody ends.
+//! - [`claim`] takes work from the queue as [`hands`] are free; [`drive`] does one execution; [`turn`] gives an agent its steps;
+//!   [`mod@write`] is all that a worker writes, and [`commits`] lets turns share their commits.
+//! - [`held`] keeps this worker alive and passes on who is to stop; [`sweep`] ends what nobody ends; [`wake`] hints at new work;
+//!   [`follow`] does for others what follows from an end.
 //! - [`state`] is the table of what leads where; [`retry`] says when a failure is tried again.
 
 mod claim;
+pub(crate) mod commits;
 mod config;
-mod drive;
+pub(crate) mod drive;
+pub(crate) mod follow;
+pub(crate) mod hands;
 mod held;
 mod metrics;
 mod retry;
@@ -15,35 +19,24 @@ mod rounds;
 pub mod state;
 mod sweep;
 pub(crate) mod turn;
-mod write;
+mod wake;
+pub(crate) mod write;
 
 pub use config::EngineConfig;
 pub use retry::Retry;
+pub use wake::Wake;
 
 use crate::executor::{
     action::Actions, api::Agents, http::HttpExecutor, http::address::AddressRules,
 };
+use commits::Commits;
+use follow::Follow;
+use hands::Hands;
 use held::Held;
 use metrics::Metrics;
-use shared_db::{
-    error::{Error, Result},
-    ids::WorkerId,
-    scope::Db,
-    service::deadline,
-};
+use shared_db::{error::Result, scope::Db};
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::{sync::Notify, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
-
-/// Tells the engine of this process that there is new work. A hint: polling finds it as well.
-#[derive(Clone, Debug, Default)]
-pub struct Wake(Arc<Notify>);
-
-impl Wake {
-    pub fn notify(&self) {
-        self.0.notify_one();
-    }
-}
 
 /// One worker process.
 pub struct Engine {
@@ -52,12 +45,14 @@ pub struct Engine {
 
 /// What all parts of a worker share.
 pub(crate) struct Core {
-    config: EngineConfig,
-    db: Db,
-    worker: WorkerId,
-    wake: Wake,
+    pub(crate) config: EngineConfig,
+    pub(crate) db: Db,
+    pub(crate) wake: Wake,
+    pub(crate) hands: Hands,
     held: Held,
     metrics: Metrics,
+    commits: Commits,
+    pub(crate) follow: Follow,
     pub(crate) actions: Actions,
     pub(crate) agents: Agents,
     pub(crate) http: HttpExecutor,
@@ -68,11 +63,14 @@ impl Engine {
     pub fn new(db: Db, config: EngineConfig) -> anyhow::Result<Self> {
         let rules = AddressRules::new(&config.http_allow)
             .map_err(|problem| anyhow::anyhow!("--http-allow: {problem}"))?;
+        let follow = Follow::default();
         let core = Core {
             db: db.clone(),
-            worker: WorkerId::generate(),
-            wake: Wake::default(),
+            wake: Wake::new(&db),
+            hands: Hands::new(config.worker_concurrency),
             held: Held::default(),
+            commits: commits::start(db.clone(), follow.clone()),
+            follow,
             metrics: Metrics::new(),
             actions: Actions::new(db.clone()),
             agents: Agents::new(db),
@@ -83,32 +81,49 @@ impl Engine {
         Ok(Self { core: Arc::new(core) })
     }
 
-    /// To be told of work that this process has accepted.
+    /// To tell of new work.
     pub fn wake(&self) -> Wake {
         self.core.wake.clone()
+    }
+
+    /// Tells how many executions this process has at work.
+    pub fn held(&self) -> impl Fn() -> usize + Send + Sync + use<> {
+        let core = self.core.clone();
+        move || core.held.count()
+    }
+
+    /// To take work that this process has accepted.
+    pub(crate) fn core(&self) -> Arc<Core> {
+        self.core.clone()
     }
 
     /// Works until `stop`, then hands its leases back. Faults of the database never end it.
     pub async fn run(self, stop: CancellationToken) {
         let core = self.core;
-        tracing::info!(worker = %core.worker, concurrency = core.config.worker_concurrency, "the engine runs");
+        tracing::info!(concurrency = core.config.worker_concurrency, "the engine runs");
         // Leases are kept alive for as long as work is being handed back.
         let background = CancellationToken::new();
         let loops = TaskTracker::new();
         let _ends_with_this = background.clone().drop_guard();
+        wake::spawn(&core.wake, &core.db, &loops, &background);
         held::spawn(&core, &loops, &background);
         sweep::spawn(&core, &loops, &background);
+        follow::spawn(&core, &loops, &background);
         claim::run(&core, &stop).await;
         drain(&core).await;
         background.cancel();
         loops.close();
         loops.wait().await;
-        tracing::info!(worker = %core.worker, "the engine has stopped");
+        core.wake.flush().await;
+        held::forget(&core).await;
+        tracing::info!("the engine has stopped");
     }
 }
 
 /// Hands back what can be repeated at once, and what must not be when its call has ended, or `drain_limit` has passed.
 async fn drain(core: &Arc<Core>) {
+    // Nothing that is accepted from now on is begun here.
+    core.hands.set_backlog(true);
     core.held.drain();
     core.work.close();
     // Handing back takes a write; beyond this the leases end by themselves.
@@ -120,16 +135,15 @@ async fn drain(core: &Arc<Core>) {
 }
 
 /// Longest that one transaction of the engine may take.
-const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
+pub(crate) const TRANSACTION_LIMIT: Duration = Duration::from_secs(10);
 
 impl Core {
-    /// Bounds a transaction: by a statement timeout, and by the clock of this process for when the database does not answer at all.
-    pub(crate) async fn bounded<T>(&self, work: impl Future<Output = Result<T>>) -> Result<T> {
-        let until = Instant::now() + TRANSACTION_LIMIT;
-        let slack = Duration::from_secs(1);
-        match tokio::time::timeout_at(until + slack, deadline::with(Some(until), work)).await {
-            Ok(result) => result,
-            Err(_) => Err(Error::DeadlineExceeded),
-        }
+    /// Bounds a transaction, as [`commits::bounded`] does.
+    #[expect(clippy::unused_self, reason = "it is said of the worker")]
+    pub(crate) fn bounded<T>(
+        &self,
+        work: impl Future<Output = Result<T>>,
+    ) -> impl Future<Output = Result<T>> {
+        commits::bounded(work)
     }
 }

@@ -4,6 +4,7 @@
 pub mod action;
 pub mod api;
 pub mod http;
+pub(crate) mod waits;
 
 use crate::store::actions::Evidence;
 use action::Action;

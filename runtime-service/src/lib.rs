@@ -13,13 +13,22 @@ pub mod store;
 
 pub use config::Config;
 
-use api::{agents::AgentService, executions::ExecutionService};
-use app::executions::Executions;
+use api::{
+    agents::AgentService, dead_letters::DeadLetterService, executions::ExecutionService,
+    input_requests::InputRequestService, limits::ConcurrencyLimitService,
+};
+use app::{
+    dead_letters::DeadLetters, executions::Executions, input_requests::InputRequests,
+    limits::Limits,
+};
 use runtime_api::v1::{
-    agent_service_server::AgentServiceServer, execution_service_server::ExecutionServiceServer,
+    agent_service_server::AgentServiceServer,
+    concurrency_limit_service_server::ConcurrencyLimitServiceServer,
+    dead_letter_service_server::DeadLetterServiceServer,
+    execution_service_server::ExecutionServiceServer,
+    input_request_service_server::InputRequestServiceServer,
 };
 use shared_db::{
-    clock::Clock,
     scope::Service,
     service::{Boot, Listeners},
     tuned,
@@ -37,7 +46,10 @@ pub async fn serve(
     let authenticate = auth::WebOnly::new(&config.callers)?;
 
     let engine = engine::Engine::new(boot.db.clone(), config.engine)?;
-    let executions = Executions::new(boot.db.clone(), Clock::System, engine.wake());
+    let letters = DeadLetters { db: boot.db.clone(), wake: engine.wake() };
+    let concurrency = Limits { db: boot.db.clone(), wake: engine.wake() };
+    let executions = Executions::of(&engine);
+    let input_requests = InputRequests::of(&engine);
     boot.essential("engine", async move |stop| {
         engine.run(stop).await;
         Ok(())
@@ -47,6 +59,15 @@ pub async fn serve(
     let mut routes = RoutesBuilder::default();
     routes
         .add_service(tuned!(limits, AgentServiceServer::new(AgentService { db })))
-        .add_service(tuned!(limits, ExecutionServiceServer::new(ExecutionService { executions })));
+        .add_service(tuned!(limits, ExecutionServiceServer::new(ExecutionService { executions })))
+        .add_service(tuned!(limits, DeadLetterServiceServer::new(DeadLetterService { letters })))
+        .add_service(tuned!(
+            limits,
+            ConcurrencyLimitServiceServer::new(ConcurrencyLimitService { limits: concurrency })
+        ))
+        .add_service(tuned!(
+            limits,
+            InputRequestServiceServer::new(InputRequestService { input_requests })
+        ));
     boot.run(routes.routes(), authenticate, listeners, stop).await
 }

@@ -21,8 +21,17 @@ macro_rules! fenced {
 
 pub mod actions;
 pub mod agents;
+pub mod dead_letters;
 pub mod events;
 pub mod executions;
+pub mod input_requests;
+pub mod keys;
 pub mod lease;
+pub mod limits;
 pub mod queue;
+pub mod signals;
 pub mod steps;
+pub mod turns;
+pub mod usable;
+pub mod workers;
+pub mod workflow_data;

@@ -5,8 +5,10 @@
 
 mod condition;
 mod file;
+mod retention;
 
 pub use condition::Condition;
+pub use retention::Retention;
 
 use crate::scope::Service;
 use anyhow::{Context, Result, ensure};
@@ -103,7 +105,9 @@ pub struct Table {
     pub cross_tenant: Vec<String>,
     /// Of a table of users: the table in the same schema that says who is a member of what.
     pub members: Option<String>,
-    pub retention: Option<String>,
+    pub retention: Option<Retention>,
+    /// Whether the maintenance login removes what is past its retention.
+    pub maintained: bool,
 }
 
 /// One of the four roles that the services act as.
@@ -173,7 +177,7 @@ impl Table {
         if !self.secret.is_empty() {
             parts.push(format!("secret: {}", self.secret.join(", ")));
         }
-        if let Some(retention) = &self.retention {
+        if let Some(retention) = self.retention {
             parts.push(format!("kept {retention}"));
         }
         parts.join("; ")
@@ -185,6 +189,8 @@ impl Table {
 pub struct Contract {
     /// The role that owns every object.
     pub owner: String,
+    /// The login that may run the functions of retention and nothing else.
+    pub maintenance: String,
     /// In the order of the reference page: web's, then runtime's, each by name.
     pub tables: Vec<Table>,
 }
@@ -214,8 +220,13 @@ impl Contract {
                 "ownership.toml: {}: `members` belongs to scope user, and to it alone",
                 it.path()
             );
+            ensure!(
+                !it.maintained || it.retention.is_some(),
+                "ownership.toml: {}: `maintained` needs a `retention`",
+                it.path()
+            );
         }
-        Ok(Self { owner: file.roles.owner, tables })
+        Ok(Self { owner: file.roles.owner, maintenance: file.roles.maintenance, tables })
     }
 
     pub fn table(&self, schema: &str, name: &str) -> Option<&Table> {

@@ -6,8 +6,9 @@ use common_api::{options::Role, types as pb};
 macro_rules! enums {
     ($($(#[$doc:meta])* $name:ident = $sql:literal { $($variant:ident),* $(,)? })*) => {$(
         $(#[$doc])*
-        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type)]
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, sqlx::Type, serde::Serialize)]
         #[sqlx(type_name = $sql, rename_all = "snake_case")]
+        #[serde(rename_all = "snake_case")]
         pub enum $name { $($variant),* }
 
         impl $name {
@@ -49,6 +50,8 @@ enums! {
     ActionKind = "web.action_kind" { Http }
     /// How much harm a core action can do.
     RiskLevel = "web.risk_level" { Low, Medium, High }
+    /// Who may have an execution that has not ended.
+    QueuePhase = "runtime.queue_phase" { Ready, Delayed, Held, Paused }
 }
 
 wire_enums! {
@@ -62,7 +65,8 @@ wire_enums! {
     }
     /// What a step uses.
     StepType = "runtime.step_type" {
-        Http, Model, Code, Browser, Connector, Mcp, Agent, File, Image, Research, Memory, Input,
+        Http, Model, Code, Browser, Connector, Mcp, Agent, File, Image, Research, Memory, Input, Value,
+        Sleep, Signal, Data,
     }
     /// Where a step stands.
     StepState = "runtime.step_state" { Pending, Running, Waiting, Succeeded, Failed, Cancelled }
@@ -70,7 +74,17 @@ wire_enums! {
     EventType = "runtime.event_type" {
         ExecutionQueued, ExecutionStarted, ExecutionResumed, ExecutionRetry, ExecutionSucceeded, ExecutionFailed,
         ExecutionCancelled, CancelRequested, StepStarted, StepSucceeded, StepFailed, StepRetry,
+        ExecutionSuspended, ExecutionWoken, ExecutionPaused, ExecutionUnpaused, StepWaiting, StepDecided, InputRequested,
+        InputAnswered, SignalReceived, ChildrenStarted,
     }
+    /// What becomes of children when their parent ends.
+    ClosePolicy = "runtime.close_policy" { Terminate, Abandon, RequestCancel }
+    /// What a person decided about a step whose outcome is unknown.
+    StepDecision = "runtime.step_decision" { Succeeded, Failed, Repeat }
+    /// What a limit on concurrency counts.
+    LimitSubject = "runtime.limit_subject" { Agent, Platform }
+    /// Whether a question has its answer.
+    InputRequestState = "runtime.input_request_state" { Open, Answered, Expired, Cancelled }
 }
 
 impl From<MemberRole> for Role {
@@ -84,11 +98,52 @@ impl From<MemberRole> for Role {
     }
 }
 
+impl MemberRole {
+    /// As it stands in the database and in definitions: `developer`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Developer => "developer",
+            Self::Admin => "admin",
+            Self::Owner => "owner",
+        }
+    }
+
+    /// The reverse of [`MemberRole::name`].
+    pub fn named(name: &str) -> Option<Self> {
+        Self::ALL.iter().copied().find(|it| it.name() == name)
+    }
+
+    /// The highest that a caller of `role` is; `None` for who is no member.
+    pub fn of(role: Role) -> Option<Self> {
+        Self::ALL
+            .iter()
+            .rev()
+            .copied()
+            .find(|it| role != Role::WebService && Role::from(*it) <= role)
+    }
+}
+
 impl ExecutionState {
     /// As it stands on the wire, without prefix: `SUCCEEDED`.
     pub fn name(self) -> &'static str {
         let name = pb::ExecutionState::from(self).as_str_name();
         name.strip_prefix("EXECUTION_STATE_").unwrap_or(name)
+    }
+
+    /// The task state of the A2A protocol that says the same.
+    pub fn a2a(self) -> &'static str {
+        match self {
+            Self::Queued => "submitted",
+            Self::Running | Self::WaitingEffect | Self::WaitingChildren | Self::Sleeping => {
+                "working"
+            }
+            // A paused execution waits for the person who paused it.
+            Self::WaitingInput | Self::Paused => "input-required",
+            Self::Succeeded => "completed",
+            Self::Failed => "failed",
+            Self::Cancelled => "canceled",
+        }
     }
 
     /// Nothing leads out of these.

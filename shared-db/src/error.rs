@@ -51,10 +51,14 @@ pub enum Error {
     RoleTooLow { method: String, needed: &'static str },
     #[error("{problem}")]
     Exhausted { reason: Reason, problem: String },
+    #[error("execution {holder} has the key {key:?}, and the policies of the call refuse a second")]
+    ExecutionKeyTaken { key: String, holder: String },
     #[error("the execution is {state}, which does not allow this")]
     ExecutionState { id: String, state: &'static str },
     #[error("the reader is too slow; watch again from seq {}", .last_seq + 1)]
     WatchTooSlow { last_seq: i64 },
+    #[error("events before seq {first_seq} are no longer kept; watch from there")]
+    HistoryTruncated { first_seq: i64 },
     #[error("the deadline passed before the answer was ready")]
     DeadlineExceeded,
     #[error("{problem}")]
@@ -128,8 +132,10 @@ impl Error {
             Self::Denied { reason, .. } => (Code::PermissionDenied, *reason),
             Self::RoleTooLow { .. } => (Code::PermissionDenied, Reason::RoleTooLow),
             Self::Exhausted { reason, .. } => (Code::ResourceExhausted, *reason),
+            Self::ExecutionKeyTaken { .. } => (Code::AlreadyExists, Reason::ExecutionKeyTaken),
             Self::ExecutionState { .. } => (Code::FailedPrecondition, Reason::ExecutionState),
             Self::WatchTooSlow { .. } => (Code::ResourceExhausted, Reason::WatchTooSlow),
+            Self::HistoryTruncated { .. } => (Code::OutOfRange, Reason::HistoryTruncated),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             Self::Unavailable { reason, .. } => (Code::Unavailable, *reason),
             Self::Database(source) => database_kind(source),
@@ -243,6 +249,9 @@ impl From<Error> for Status {
             Error::Exhausted { problem, .. } => {
                 details.add_quota_failure_violation(reason_name(reason), problem);
             }
+            Error::ExecutionKeyTaken { holder, .. } => {
+                details.set_resource_info("execution", holder, "", "has the key");
+            }
             Error::ExecutionState { id, state } => {
                 metadata.insert("state".to_owned(), (*state).to_owned());
                 let subject = format!("execution/{id}");
@@ -254,6 +263,9 @@ impl From<Error> for Status {
             }
             Error::WatchTooSlow { last_seq } => {
                 metadata.insert("last_seq".to_owned(), last_seq.to_string());
+            }
+            Error::HistoryTruncated { first_seq } => {
+                metadata.insert("first_seq".to_owned(), first_seq.to_string());
             }
             Error::Database(_) if code == Code::InvalidArgument => {}
             Error::Database(source) => {

@@ -20,7 +20,10 @@ pub fn markdown(contract: &Contract) -> String {
     }
     page.push_str(
         "\nNo role of a service holds TRUNCATE, REFERENCES, TRIGGER or MAINTAIN on any table. `freehold.schema_migrations` and\n\
-        `freehold.generated` are the bookkeeping of migrations: all four roles read them, `freehold_owner` writes them.\n",
+        `freehold.generated` are the bookkeeping of migrations: all four roles read them, `freehold_owner` writes them.\n\
+        `freehold_maintenance` reads and writes no table: it runs the functions that make partitions and remove what is past its\n\
+        retention, which act as `freehold_owner`. For these the owner sees the rows of `execution_queue` and sees and removes those of\n\
+        what maintenance removes.\n",
     );
     page
 }
@@ -69,8 +72,9 @@ fn notes(table: &Table) -> String {
     if !table.cross_tenant.is_empty() {
         notes.push(format!("may name another organization: {}", names(&table.cross_tenant)));
     }
-    if let Some(retention) = &table.retention {
-        notes.push(format!("kept {retention}"));
+    if let Some(retention) = table.retention {
+        let who = if table.maintained { "; removed by maintenance" } else { "" };
+        notes.push(format!("kept {retention}{who}"));
     }
     notes.join("; ")
 }

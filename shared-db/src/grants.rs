@@ -14,6 +14,13 @@ pub type Columns = BTreeMap<(String, String), Vec<String>>;
 pub const TOUCH_TRIGGER: &str = "touch_updated_at";
 pub const TOUCH_FUNCTION: &str = "freehold.touch_updated_at()";
 
+/// What the maintenance login may do: each acts as the owner.
+pub const MAINTENANCE_FUNCTIONS: [&str; 3] = [
+    "freehold.make_partitions(interval,integer,boolean)",
+    "freehold.drop_partitions(text,interval,integer,boolean)",
+    "freehold.drop_rows(text,interval,integer,boolean)",
+];
+
 /// The schemas that the boundary governs.
 pub fn schemas() -> [&'static str; 3] {
     [Service::Web.schema(), Service::Runtime.schema(), OWN_SCHEMA]
@@ -23,6 +30,7 @@ pub fn schemas() -> [&'static str; 3] {
 pub fn statements(contract: &Contract, columns: &Columns) -> Vec<String> {
     let mut all = vec![default_privileges(contract)];
     all.extend(schemas().into_iter().flat_map(schema));
+    all.extend(maintenance(contract));
     for table in &contract.tables {
         let of_table = columns.get(&(table.schema.to_owned(), table.name.clone()));
         let of_table = of_table.map_or(&[][..], Vec::as_slice);
@@ -53,6 +61,21 @@ fn schema(name: &'static str) -> Vec<String> {
         all.push(format!("revoke all on all tables in schema {name} from public, {}", roles()));
         all.push(format!("grant select on all tables in schema {name} to {}", roles()));
     }
+    all
+}
+
+/// Nothing but its functions, which are in a schema that it has to be let into.
+fn maintenance(contract: &Contract) -> Vec<String> {
+    let role = quote::ident(&contract.maintenance);
+    let mut all = Vec::new();
+    for schema in schemas() {
+        all.push(format!("revoke all on schema {schema} from {role}"));
+        for objects in ["tables", "sequences", "functions"] {
+            all.push(format!("revoke all on all {objects} in schema {schema} from {role}"));
+        }
+    }
+    all.push(format!("grant usage on schema {OWN_SCHEMA} to {role}"));
+    all.push(format!("grant execute on function {} to {role}", MAINTENANCE_FUNCTIONS.join(", ")));
     all
 }
 

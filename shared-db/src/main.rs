@@ -4,7 +4,8 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use shared_db::{
-    contract::Contract, explain, migrate, roles::Passwords, seed, snapshot::Snapshot, verify,
+    contract::Contract, explain, maintain, migrate, roles::Passwords, seed, snapshot::Snapshot,
+    verify,
 };
 use sqlx::{Connection, PgConnection};
 use std::{path::PathBuf, process::ExitCode};
@@ -13,7 +14,7 @@ use std::{path::PathBuf, process::ExitCode};
 #[derive(Parser)]
 #[command(version, max_term_width = 100)]
 struct Cli {
-    /// The database, as a superuser or as `freehold_owner`.
+    /// The database, as a superuser or as `freehold_owner`; to maintain, as `freehold_maintenance`.
     #[arg(long, env = "DATABASE_URL", hide_env_values = true, global = true)]
     database_url: Option<SecretString>,
     /// A file with that URL.
@@ -27,6 +28,15 @@ struct Cli {
 enum Command {
     /// Make the roles, apply what is pending, and generate grants and policies, in one transaction.
     Migrate(MigrateArgs),
+    /// Make the partitions of the days ahead, and remove what is past its retention. To be run every day.
+    Maintain {
+        /// For how long ahead there have to be partitions.
+        #[arg(long, default_value = "7d", value_parser = ahead_days)]
+        ahead: u16,
+        /// Say what would be done, and do nothing.
+        #[arg(long)]
+        dry_run: bool,
+    },
     /// Which migrations are applied and pending, and whether the schema is the one of this build.
     Status,
     /// Prove that what each role can effectively do is what the contract says. Exit status 1: findings; 2: could not look.
@@ -80,6 +90,16 @@ struct MigrateArgs {
         conflicts_with = "agent_runtime_password"
     )]
     agent_runtime_password_file: Option<PathBuf>,
+    /// The password that `shared-db maintain` logs in with.
+    #[arg(long, env = "FREEHOLD_MAINTENANCE_PASSWORD", hide_env_values = true)]
+    maintenance_password: Option<SecretString>,
+    /// A file with that password.
+    #[arg(
+        long,
+        env = "FREEHOLD_MAINTENANCE_PASSWORD_FILE",
+        conflicts_with = "maintenance_password"
+    )]
+    maintenance_password_file: Option<PathBuf>,
     /// The password of `freehold_owner`, for migrations that do not connect as a superuser.
     #[arg(long, env = "FREEHOLD_OWNER_PASSWORD", hide_env_values = true)]
     owner_password: Option<SecretString>,
@@ -108,7 +128,14 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             for it in &report.applied {
                 println!("applied {it}");
             }
+            for it in &report.partitions {
+                println!("made {it}");
+            }
             println!("schema version {}", report.version);
+        }
+        Command::Maintain { ahead, dry_run } => {
+            let options = maintain::Options { ahead_days: ahead, dry_run };
+            maintain(&mut connect(url).await?, options).await?;
         }
         Command::Status => status(&mut connect(url).await?).await?,
         Command::Verify { format } => return verify(&mut connect(url).await?, format).await,
@@ -126,6 +153,27 @@ async fn run(cli: Cli) -> Result<ExitCode> {
         }
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// One line for each thing as it is done, so that a long run shows where it is.
+async fn maintain(conn: &mut PgConnection, options: maintain::Options) -> Result<()> {
+    let mut steps = 0_u64;
+    let prefix = if options.dry_run { "would " } else { "" };
+    maintain::run(conn, options, &mut |step| {
+        steps += 1;
+        println!("{prefix}{step}");
+    })
+    .await?;
+    if steps == 0 {
+        println!("nothing to do");
+    }
+    Ok(())
+}
+
+/// `7d`
+fn ahead_days(text: &str) -> Result<u16, String> {
+    let days = text.strip_suffix('d').and_then(|it| it.parse().ok());
+    days.filter(|it| *it <= 365).ok_or_else(|| "a number of days up to 365d, such as 7d".to_owned())
 }
 
 async fn status(conn: &mut PgConnection) -> Result<()> {
@@ -191,6 +239,7 @@ impl MigrateArgs {
             owner: secret(self.owner_password, self.owner_password_file)?,
             web_app: secret(self.web_app_password, self.web_app_password_file)?,
             agent_runtime: secret(self.agent_runtime_password, self.agent_runtime_password_file)?,
+            maintenance: secret(self.maintenance_password, self.maintenance_password_file)?,
         };
         Ok(migrate::Options { passwords, repair: self.repair })
     }

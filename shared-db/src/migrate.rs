@@ -8,7 +8,11 @@ mod ledger;
 
 pub(crate) use boundary::{columns, tables};
 
-use crate::{contract::Contract, quote, roles};
+use crate::{
+    contract::Contract,
+    maintain::{self, Step},
+    quote, roles,
+};
 use anyhow::{Context, Result, ensure};
 use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
 use std::time::Duration;
@@ -37,6 +41,8 @@ pub struct Report {
     pub boundary: bool,
     /// Whether roles were made or changed.
     pub roles: bool,
+    /// Partitions that were made, for the days to come or because there were rows for them.
+    pub partitions: Vec<String>,
     /// The version that the schema has now.
     pub version: i64,
 }
@@ -65,12 +71,28 @@ pub async fn run_with(
         .await?;
     become_owner(&mut tx, contract).await?;
     ledger::create(&mut tx).await?;
+    if !ledger::pending(&mut tx, &MIGRATIONS).await?.is_empty() {
+        boundary::lift(&mut tx).await?;
+    }
     let applied = ledger::apply_pending(&mut tx, &MIGRATIONS).await?;
     boundary::agrees(&mut tx, contract).await?;
     let force = options.repair || !applied.is_empty();
     let boundary = boundary::apply(&mut tx, contract, force).await?;
+    let partitions = partitions(&mut tx).await?;
     tx.commit().await?;
-    Ok(Report { applied, boundary, roles, version: version() })
+    Ok(Report { applied, boundary, roles, partitions, version: version() })
+}
+
+/// A database has the partitions of its next days from the beginning.
+async fn partitions(tx: &mut PgConnection) -> Result<Vec<String>> {
+    let mut made = Vec::new();
+    maintain::make(tx, maintain::Options::default(), 1, &mut |it| {
+        if let Step::Made { partition, .. } = it {
+            made.push(partition);
+        }
+    })
+    .await?;
+    Ok(made)
 }
 
 /// Migrations that are still to be applied.

@@ -1,13 +1,16 @@
 //! Row-level security, generated from the contract: one policy for each role and verb that the contract allows.
 
-use crate::contract::{Condition, Contract, Principal, Table, Verb};
+use crate::{
+    contract::{Condition, Contract, Principal, RowScope, Table, Verb},
+    quote,
+};
 
 /// One policy as it has to be.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Policy {
     pub table: String,
     pub name: String,
-    pub role: &'static str,
+    pub role: String,
     pub verb: Verb,
     pub condition: Condition,
 }
@@ -28,27 +31,38 @@ impl Policy {
         let using = if self.has_using() { format!(" using ({condition})") } else { String::new() };
         let check =
             if self.has_check() { format!(" with check ({condition})") } else { String::new() };
-        let (name, table, verb, role) = (&self.name, &self.table, self.verb.sql(), self.role);
+        let (name, table, verb, role) =
+            (quote::ident(&self.name), &self.table, self.verb.sql(), quote::ident(&self.role));
         format!("create policy {name} on {table} for {verb} to {role}{using}{check}")
     }
 }
 
 /// The policies of one table.
-pub fn of_table(table: &Table) -> Vec<Policy> {
+pub fn of_table(contract: &Contract, table: &Table) -> Vec<Policy> {
+    let policy = |role: &str, verb: Verb, condition| Policy {
+        table: table.path(),
+        name: format!("{role}_{}", verb.sql()),
+        role: role.to_owned(),
+        verb,
+        condition,
+    };
     let verbs = |principal| Verb::ROWS.into_iter().map(move |verb| (principal, verb));
-    Principal::ALL
-        .into_iter()
-        .flat_map(verbs)
+    let services = Principal::ALL.into_iter().flat_map(verbs);
+    services
         .filter_map(|(principal, verb)| {
-            Some(Policy {
-                table: table.path(),
-                name: format!("{}_{}", principal.role(), verb.sql()),
-                role: principal.role(),
-                verb,
-                condition: table.condition(principal, verb)?,
-            })
+            Some(policy(principal.role(), verb, table.condition(principal, verb)?))
         })
+        .chain(of_owner(table).iter().map(|it| policy(&contract.owner, *it, Condition::All)))
         .collect()
+}
+
+/// Row-level security holds for the owner too, and the functions of retention act as it: they see what lives, and remove what is old.
+fn of_owner(table: &Table) -> &'static [Verb] {
+    match table.scope {
+        RowScope::Queue => &[Verb::Select],
+        _ if table.maintained => &[Verb::Select, Verb::Delete],
+        RowScope::Tenant | RowScope::Organization | RowScope::User | RowScope::Global => &[],
+    }
 }
 
 /// Switches row-level security on, for the owner of the table as well.
@@ -61,7 +75,7 @@ pub fn statements(contract: &Contract) -> Vec<String> {
     let mut all = Vec::new();
     for table in &contract.tables {
         all.push(enable(&table.path()));
-        all.extend(of_table(table).iter().map(Policy::create));
+        all.extend(of_table(contract, table).iter().map(Policy::create));
     }
     all
 }

@@ -3,8 +3,13 @@
 //! They select alone, and return the messages of `freehold.types.v1`.
 
 pub mod agents;
+pub mod dead_letters;
 pub mod executions;
+pub mod explain;
+pub mod input_requests;
+pub mod limits;
 pub mod steps;
+pub mod workflow_data;
 
 use crate::{error::Result, json};
 use prost::{Message, Name};

@@ -16,6 +16,7 @@ pub struct Passwords {
     pub owner: Option<SecretString>,
     pub web_app: Option<SecretString>,
     pub agent_runtime: Option<SecretString>,
+    pub maintenance: Option<SecretString>,
 }
 
 /// A role as it has to be. What is not named here is off for all: superuser, createrole, createdb, replication, bypassrls, inherit.
@@ -71,7 +72,7 @@ pub async fn is_superuser(conn: &mut PgConnection) -> Result<bool> {
     Ok(sqlx::query_scalar(sql).fetch_one(conn).await?)
 }
 
-fn wanted<'a>(contract: &'a Contract, passwords: &'a Passwords) -> [Wanted<'a>; 5] {
+fn wanted<'a>(contract: &'a Contract, passwords: &'a Passwords) -> [Wanted<'a>; 6] {
     let platform = |it: Service| Wanted { name: it.platform_role(), login: false, password: None };
     let service = |it: Service, password| Wanted { name: it.role(), login: true, password };
     [
@@ -80,6 +81,11 @@ fn wanted<'a>(contract: &'a Contract, passwords: &'a Passwords) -> [Wanted<'a>; 
         platform(Service::Web),
         service(Service::Runtime, passwords.agent_runtime.as_ref()),
         platform(Service::Runtime),
+        Wanted {
+            name: &contract.maintenance,
+            login: true,
+            password: passwords.maintenance.as_ref(),
+        },
     ]
 }
 

@@ -89,6 +89,24 @@ impl Db {
     /// Begins a transaction for `scope`, in one round trip. Its statements may take as long as the caller's deadline allows.
     /// Dropped without [`Tx::commit`] it is rolled back, which costs a read no round trip of its own.
     pub async fn begin(&self, scope: Scope) -> Result<Tx> {
+        self.begin_as(self.opening(scope)).await
+    }
+
+    /// The same for statements that look for rows in more than one way: each is planned for the values that it is given, and for the
+    /// tables as they are. A plan that was made once, on an empty table or for other values, would stay with its connection.
+    pub async fn begin_search(&self, scope: Scope) -> Result<Tx> {
+        let sql = self.opening(scope) + "; set local plan_cache_mode = force_custom_plan";
+        self.begin_as(sql).await
+    }
+
+    /// The same for statements that are sent often, with many rows each: they are planned once for whatever they are given, and by their
+    /// indexes. A plan that was made while a table was empty would read the whole of it ever after.
+    pub async fn begin_planned(&self, scope: Scope) -> Result<Tx> {
+        let planned = "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local jit = off";
+        self.begin_as(self.opening(scope) + planned).await
+    }
+
+    fn opening(&self, scope: Scope) -> String {
         let mut sql = String::with_capacity(200);
         // Typed ids are formatted, not bound: SET takes no parameters, and set_config() would not reach the workers of a
         // distributed PostgreSQL.
@@ -111,7 +129,7 @@ impl Db {
             write!(sql, "; set local statement_timeout = {}", left.as_millis().max(1))
                 .expect("a String takes it");
         }
-        self.begin_as(sql).await
+        sql
     }
 
     /// Begins with `sql`, which has to leave a transaction open, or none if it fails.

@@ -10,6 +10,7 @@ pub mod drift;
 mod finding;
 mod foreign_keys;
 mod functions;
+mod maintenance;
 mod owners;
 mod privileges;
 mod roles;
@@ -55,16 +56,22 @@ pub async fn run_with(conn: &mut PgConnection, contract: &Contract) -> Result<Ve
     all.extend(foreign_keys::check(&mut look).await.context("foreign keys")?);
     all.extend(views::check(&mut look).await.context("views")?);
     all.extend(functions::check(&mut look).await.context("functions")?);
+    all.extend(maintenance::check(&mut look).await.context("maintenance")?);
     all.extend(row_security::check(&mut look).await.context("row-level security")?);
     all.extend(drift::check(look.conn).await.context("drift")?);
     tx.rollback().await?;
     Ok(all)
 }
 
-impl Look<'_> {
+impl<'a> Look<'a> {
     /// The four roles of the services, as a parameter.
     fn roles() -> Vec<&'static str> {
         crate::contract::Principal::ALL.iter().map(|it| it.role()).collect()
+    }
+
+    /// Those and the maintenance login: whoever owns nothing, is a member of nothing else, and has nothing set for it.
+    fn restricted(&self) -> Vec<&'a str> {
+        Self::roles().into_iter().chain([self.contract.maintenance.as_str()]).collect()
     }
 
     /// The tables of the contract, as a parameter.

@@ -1,5 +1,10 @@
-//! What survives when things break: the real binaries, killed and frozen while they work.
+//! What survives when things break: the real binaries, killed, frozen and cut off while they work. `./dev faults` does the same for
+//! longer.
 
+mod database;
+mod doctored;
 mod freeze;
 mod kill;
-mod ledger;
+mod means;
+mod short;
+mod wires;

@@ -5,6 +5,8 @@ mod matrix;
 mod migrate;
 mod plants;
 mod probe;
+mod retention;
 mod scope;
 mod seed;
 mod truth;
+mod upgrade;

@@ -1,13 +1,21 @@
 //! What agents do, done by the engine itself: on a real database, under the runtime's own role, against a real remote.
 
 mod cancels;
+mod caps;
+mod children;
 mod claims;
+mod costs;
+mod decisions;
+mod explains;
 mod fencing;
 mod http;
+mod letters;
 mod limits;
 mod measures;
+mod pauses;
 mod retries;
 mod states;
 mod steps;
+mod waits;
 
 mod workshop;

@@ -10,3 +10,4 @@ mod processes;
 mod stand;
 mod telemetry;
 mod tls;
+mod wake;

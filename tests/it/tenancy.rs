@@ -111,7 +111,8 @@ fn fresh_request(step: &Step, map: impl Fn(&str) -> String + Copy) -> Value {
 fn told(answer: Result<Value, Status>, asked: &[String]) -> String {
     match answer {
         Ok(value) if is_created(&value) => "made one of its own".to_owned(),
-        Ok(value) => value.to_string(),
+        // Results of many calls name what was asked for, as errors do.
+        Ok(value) => asked.iter().fold(value.to_string(), |text, id| text.replace(id, "…")),
         Err(status) => {
             let (code, message, details) = without_ids(&status, asked);
             format!("{code:?} {message} {}", String::from_utf8_lossy(&details))

@@ -2,10 +2,12 @@
 //!
 //! A visitor sees each call just before it is made, and may try the same as somebody else: what it tries must change nothing.
 
+mod control;
 mod executions;
 mod identity;
 mod runtime;
 mod things;
+mod waits;
 
 use common_api::options::Role;
 use freehold_tests::{
@@ -54,6 +56,8 @@ impl Tour {
         identity::walk(&tour, visitor).await;
         things::walk(&tour, visitor).await;
         executions::walk(&tour, visitor).await;
+        control::walk(&tour, visitor).await;
+        waits::walk(&tour, visitor).await;
         runtime::walk(&tour, visitor).await;
         tour
     }

@@ -5,6 +5,7 @@
 
 mod cluster;
 mod schema;
+pub mod server;
 
 use cluster::Cluster;
 use sqlx::{
@@ -27,6 +28,14 @@ impl TestDatabase {
     /// A migrated database without rows.
     pub async fn create() -> Self {
         let cluster = Cluster::get();
+        let name = cluster.create_from_template().await;
+        Self { name, cluster }
+    }
+
+    /// A migrated database on another server than the tests', by a URL of its superuser. What is kept of the server stays in
+    /// memory: a process uses few.
+    pub async fn on(superuser_url: &str) -> Self {
+        let cluster: &'static Cluster = Box::leak(Box::new(Cluster::at(superuser_url)));
         let name = cluster.create_from_template().await;
         Self { name, cluster }
     }
@@ -56,6 +65,11 @@ impl TestDatabase {
     /// As runtime-service.
     pub fn runtime_url(&self) -> String {
         self.role_url("agent_runtime")
+    }
+
+    /// As the login that maintains.
+    pub fn maintenance_url(&self) -> String {
+        self.role_url("freehold_maintenance")
     }
 
     /// A pool for looking at tables as the superuser, closed with the runtime of the test that asks for it.

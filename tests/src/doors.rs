@@ -5,7 +5,11 @@ use crate::{
     org::{self, Org},
 };
 use std::{net::SocketAddr, time::Duration};
-use tokio::time::{Instant, sleep};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpStream,
+    time::{Instant, sleep},
+};
 use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::{
     HealthCheckRequest, health_check_response::ServingStatus, health_client::HealthClient,
@@ -81,4 +85,14 @@ pub async fn until_health(
         }
         sleep(Duration::from_millis(20)).await;
     }
+}
+
+/// The page that Prometheus reads. It is of the process: stacks in one process share it.
+pub async fn metrics(address: SocketAddr) -> String {
+    let mut stream = TcpStream::connect(address).await.expect("the metrics are served");
+    let request = b"GET /metrics HTTP/1.1\r\nhost: x\r\nconnection: close\r\n\r\n";
+    stream.write_all(request).await.expect("it listens");
+    let mut page = String::new();
+    stream.read_to_string(&mut page).await.expect("it answers");
+    page
 }

@@ -6,11 +6,14 @@
 //! - [`certificates`]: an authority, for mTLS;
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
-//! - [`proxy`]: a wire to the database that can be cut;
+//! - [`proxy`]: a wire to the database that can be cut, delayed, starved or made deaf;
+//! - [`chaos`]: replicas under load, what goes wrong with them, and the reckoning;
+//! - [`wire`]: one that counts what is said on it;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
 //! - [`errors`]: what a status says to a program.
 
 pub mod certificates;
+pub mod chaos;
 pub mod client;
 pub mod database;
 pub mod doors;
@@ -22,3 +25,4 @@ pub mod reach;
 pub mod remote;
 pub mod settings;
 pub mod stack;
+pub mod wire;

@@ -2,12 +2,14 @@
 
 pub(crate) mod binaries;
 mod child;
+pub(crate) mod ports;
 
 pub use child::Process;
 
 use crate::{
     database::TestDatabase,
     doors::{Doors, channel},
+    proxy::Proxy,
     settings::{self, Settings},
 };
 
@@ -21,39 +23,77 @@ pub async fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str
     command.output().await.expect("the binary was built")
 }
 
-/// web-service and some runtime-services as processes, with their database. All are killed with this value.
+/// Replicas of web-service and of runtime-service as processes, with their database. All are killed with this value.
 #[derive(Debug)]
 pub struct Processes {
-    pub web: Process,
+    pub webs: Vec<Process>,
     pub runtimes: Vec<Process>,
+    /// Of the web-services and then of the runtime-services, when the layout asks for them.
+    pub wires: Vec<Proxy>,
     doors: Doors,
     /// Last, so that the processes are gone when it is dropped.
     pub database: TestDatabase,
 }
 
+/// Which processes there are.
+#[derive(Clone, Debug)]
+pub struct Layout {
+    pub webs: usize,
+    pub runtimes: usize,
+    /// Each process reaches the database by a wire of its own.
+    pub wired: bool,
+    /// Environment of the last web-service and of the last runtime-service.
+    pub last: Vec<(String, String)>,
+}
+
 impl Processes {
     /// One web-service and that many replicas of runtime-service, serving.
     pub async fn start(replicas: usize, settings: Settings) -> Self {
+        let layout = Layout { webs: 1, runtimes: replicas, wired: false, last: Vec::new() };
+        Self::start_on(TestDatabase::create().await, &layout, &settings).await
+    }
+
+    /// What the layout names, serving. Every web-service knows every runtime-service.
+    pub async fn start_on(database: TestDatabase, layout: &Layout, settings: &Settings) -> Self {
         binaries::build().await;
-        let database = TestDatabase::create().await;
-        let url = [("DATABASE_URL", database.runtime_url())];
+        let mut wires = Vec::new();
+        if layout.wired {
+            for _ in 0..layout.webs + layout.runtimes {
+                wires.push(Proxy::before(&database).await);
+            }
+        }
+        let url =
+            |number: usize, url: String| wires.get(number).map_or(url.clone(), |it| it.url(&url));
+        let environment = |is_last: bool| if is_last { layout.last.clone() } else { Vec::new() };
         let mut runtimes = Vec::new();
-        for _ in 0..replicas {
-            let settings = settings::runtime(&settings, &url);
-            runtimes.push(Process::spawn("runtime-service", settings));
+        for number in 0..layout.runtimes {
+            let url = url(layout.webs + number, database.runtime_url());
+            let settings = settings::runtime(settings, &[("DATABASE_URL", url)]);
+            let environment = environment(number + 1 == layout.runtimes);
+            runtimes.push(Process::spawn_in("runtime-service", settings, environment));
         }
-        // Port 1 refuses.
-        let runtime = runtimes.first().map_or("127.0.0.1:1".to_owned(), |it| it.grpc.to_string());
-        let more =
-            [("DATABASE_URL", database.web_url()), ("RUNTIME_URL", format!("http://{runtime}"))];
-        let mut web = Process::spawn("web-service", settings::web(&settings, &more));
-        web.until_serving().await;
-        for runtime in &mut runtimes {
-            runtime.until_serving().await;
+        let mut known: Vec<_> = runtimes.iter().map(|it| format!("http://{}", it.grpc)).collect();
+        if known.is_empty() {
+            // Port 1 refuses.
+            known.push("http://127.0.0.1:1".to_owned());
         }
-        let doors =
-            Doors { web: channel(web.grpc), runtime: runtimes.first().map(|it| channel(it.grpc)) };
-        Self { web, runtimes, doors, database }
+        let mut webs = Vec::new();
+        for number in 0..layout.webs {
+            let url = url(number, database.web_url());
+            let more = [("DATABASE_URL", url), ("RUNTIME_URL", known.join(","))];
+            let environment = environment(number + 1 == layout.webs);
+            webs.push(Process::spawn_in(
+                "web-service",
+                settings::web(settings, &more),
+                environment,
+            ));
+        }
+        for process in webs.iter_mut().chain(&mut runtimes) {
+            process.until_serving().await;
+        }
+        let runtime = runtimes.first().map(|it| channel(it.grpc));
+        let doors = Doors { web: channel(webs[0].grpc), runtime };
+        Self { webs, runtimes, wires, doors, database }
     }
 }
 

@@ -1,22 +1,45 @@
-//! A wire between a service and its database that a test can cut.
+//! A wire between a service and its database that a test can cut, delay, starve or make deaf.
+
+mod frames;
+mod pump;
 
 use crate::database::TestDatabase;
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
-use std::{net::SocketAddr, path::PathBuf};
+use pump::pump;
+use sqlx::{
+    ConnectOptions,
+    postgres::{PgConnectOptions, PgSslMode},
+};
+use std::{net::SocketAddr, path::PathBuf, time::Duration};
 use tokio::{
-    io::{AsyncRead, AsyncWrite, copy_bidirectional},
+    io::{AsyncRead, AsyncWrite},
     net::{TcpListener, TcpStream, UnixStream},
     sync::watch,
     task::AbortHandle,
 };
 
+/// What becomes of the bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Wire {
+pub enum Wire {
     Whole,
     /// Connections end, and new ones end at once.
     Cut,
-    /// Nothing gets through, and nobody is told.
+    /// The same, but by a reset.
+    Reset,
+    /// Half open: nothing gets through, and nobody is told.
     Silent,
+    /// Everything comes this much later.
+    Late(Duration),
+    /// A few bytes at a time.
+    Trickle,
+    /// Notifications are lost, everything else gets through.
+    Deaf,
+}
+
+impl Wire {
+    /// Whether connections live through it.
+    fn carries(self) -> bool {
+        matches!(self, Self::Whole | Self::Late(_) | Self::Trickle | Self::Deaf)
+    }
 }
 
 /// Passes bytes on to the database for as long as it is allowed to.
@@ -38,28 +61,33 @@ impl Proxy {
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
                 connections.spawn(pass(stream, target.clone(), state.clone()));
+                while connections.try_join_next().is_some() {}
             }
         });
         Self { address, wire, task: task.abort_handle() }
     }
 
-    /// A URL of the database, by way of the proxy.
+    /// A URL of the database, by way of the proxy, which reads along and so can have no TLS.
     pub fn url(&self, url: &str) -> String {
         let options: PgConnectOptions = url.parse().expect("the harness made it");
         let options = options.host(&self.address.ip().to_string()).port(self.address.port());
-        options.to_url_lossy().to_string()
+        options.ssl_mode(PgSslMode::Disable).to_url_lossy().to_string()
     }
 
     pub fn cut(&self) {
-        self.wire.send_replace(Wire::Cut);
+        self.set(Wire::Cut);
     }
 
     pub fn silence(&self) {
-        self.wire.send_replace(Wire::Silent);
+        self.set(Wire::Silent);
     }
 
     pub fn mend(&self) {
-        self.wire.send_replace(Wire::Whole);
+        self.set(Wire::Whole);
+    }
+
+    pub fn set(&self, wire: Wire) {
+        self.wire.send_replace(wire);
     }
 }
 
@@ -73,13 +101,16 @@ async fn pass(client: TcpStream, target: PgConnectOptions, mut wire: watch::Rece
     let state = *wire.borrow_and_update();
     match state {
         Wire::Cut => return,
+        Wire::Reset => return reset(&client),
         Wire::Silent => {
             // Until somebody mends or cuts the wire: then the connection is of no use any more.
             drop(wire.changed().await);
             return;
         }
-        Wire::Whole => {}
+        Wire::Whole | Wire::Late(_) | Wire::Trickle | Wire::Deaf => {}
     }
+    // Small messages go back and forth: none may wait for another to fill a packet.
+    drop(client.set_nodelay(true));
     let socket = target.get_socket().cloned();
     let socket =
         socket.or_else(|| target.get_host().starts_with('/').then(|| target.get_host().into()));
@@ -91,21 +122,36 @@ async fn pass(client: TcpStream, target: PgConnectOptions, mut wire: watch::Rece
     } else {
         let address = (target.get_host().to_owned(), target.get_port());
         if let Ok(server) = TcpStream::connect(address).await {
+            drop(server.set_nodelay(true));
             copy(client, server, wire).await;
         }
     }
 }
 
-async fn copy<S>(mut client: TcpStream, mut server: S, mut wire: watch::Receiver<Wire>)
+async fn copy<S>(mut client: TcpStream, server: S, mut wire: watch::Receiver<Wire>)
 where
     S: AsyncRead + AsyncWrite + Unpin,
 {
-    let state = tokio::select! {
-        _ = copy_bidirectional(&mut client, &mut server) => return,
-        _ = wire.changed() => *wire.borrow_and_update(),
+    let (server_read, server_write) = tokio::io::split(server);
+    let (client_read, client_write) = client.split();
+    let broken = {
+        let there = pump(client_read, server_write, wire.clone(), None);
+        let back = pump(server_read, client_write, wire.clone(), Some(frames::Frames::default()));
+        let mut wire = wire.clone();
+        tokio::select! {
+            _ = there => return,
+            _ = back => return,
+            broken = wire.wait_for(|it| !it.carries()) => broken.map_or(Wire::Cut, |it| *it),
+        }
     };
-    if state == Wire::Silent {
+    match broken {
+        Wire::Reset => reset(&client),
         // Both ends stay open, and neither hears anything.
-        drop(wire.changed().await);
+        Wire::Silent => drop(wire.wait_for(|it| *it != Wire::Silent).await),
+        Wire::Cut | Wire::Whole | Wire::Late(_) | Wire::Trickle | Wire::Deaf => {}
     }
+}
+
+fn reset(client: &TcpStream) {
+    drop(client.set_zero_linger());
 }

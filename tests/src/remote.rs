@@ -12,6 +12,7 @@
 //! | `/big?bytes=1000` | a JSON string of that many bytes |
 //! | `/redirect?to=/echo` | redirects there; `/loop` redirects to itself |
 //! | `/not-json` | an HTML page |
+//! | `/work?ms=50&fail=0` | as the mood of the remote is: waits and echoes, or is slow, fails, hangs or resets; `fail` as of `/flaky` |
 //! | `/hang` | takes the request and never answers |
 //! | `/reset` | takes the request and resets the connection |
 
@@ -22,20 +23,69 @@ pub use http1::Seen;
 
 use std::{
     net::SocketAddr,
-    sync::{Arc, Mutex},
+    sync::{Arc, Mutex, MutexGuard},
 };
 use tokio::{net::TcpListener, task::AbortHandle};
 
 /// What it calls itself.
 pub const SERVER: &str = "freehold-test-remote (stands for a SaaS, is none)";
 
-type Log = Arc<Mutex<Vec<Seen>>>;
+/// How `/work` is answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mood {
+    #[default]
+    Well,
+    Slow,
+    Failing,
+    /// Requests are taken and never answered.
+    Hanging,
+    /// Requests are taken and their connections reset.
+    Resetting,
+}
+
+/// What the connections of a remote share.
+#[derive(Debug, Default)]
+struct Shared {
+    log: Mutex<Vec<Seen>>,
+    mood: Mutex<Mood>,
+}
+
+impl Shared {
+    fn log(&self) -> MutexGuard<'_, Vec<Seen>> {
+        self.log.lock().expect("no holder panics")
+    }
+
+    fn mood(&self) -> Mood {
+        *self.mood.lock().expect("no holder panics")
+    }
+
+    /// The number of a new request.
+    fn note(&self, request: Seen) -> usize {
+        let mut log = self.log();
+        log.push(request);
+        log.len() - 1
+    }
+
+    fn amend(&self, number: usize, change: impl FnOnce(&mut Seen)) {
+        change(&mut self.log()[number]);
+    }
+
+    /// How often one and the same request has arrived, this time counted.
+    fn times_seen(&self, request: &Seen) -> u64 {
+        let log = self.log();
+        let same = log.iter().filter(|it| {
+            (&it.path, &it.query) == (&request.path, &request.query)
+                && it.idempotency_key() == request.idempotency_key()
+        });
+        same.count() as u64
+    }
+}
 
 /// A running remote. It stops when this is dropped.
 #[derive(Debug)]
 pub struct Remote {
     pub address: SocketAddr,
-    log: Log,
+    shared: Arc<Shared>,
     task: AbortHandle,
 }
 
@@ -49,18 +99,17 @@ impl Remote {
     /// On a listener that the caller has bound.
     pub fn serve(listener: TcpListener) -> Self {
         let address = listener.local_addr().expect("a bound listener has an address");
-        let log = Log::default();
-        let seen = log.clone();
+        let shared = Arc::<Shared>::default();
+        let of_connections = shared.clone();
         let task = tokio::spawn(async move {
             // Connections end with the server: the set aborts them when it is dropped.
             let mut connections = tokio::task::JoinSet::new();
             while let Ok((stream, _)) = listener.accept().await {
-                let log = seen.clone();
-                connections.spawn(http1::serve(stream, log));
+                connections.spawn(http1::serve(stream, of_connections.clone()));
                 while connections.try_join_next().is_some() {}
             }
         });
-        Self { address, log, task: task.abort_handle() }
+        Self { address, shared, task: task.abort_handle() }
     }
 
     /// The address of `path` here.
@@ -70,7 +119,12 @@ impl Remote {
 
     /// Every request so far, in the order of arrival.
     pub fn requests(&self) -> Vec<Seen> {
-        self.log.lock().expect("no holder panics").clone()
+        self.shared.log().clone()
+    }
+
+    /// From now on `/work` is answered like this.
+    pub fn set_mood(&self, mood: Mood) {
+        *self.shared.mood.lock().expect("no holder panics") = mood;
     }
 
     /// The requests for `path`, whatever their query.

@@ -11,10 +11,15 @@ use tonic::service::RoutesBuilder;
 use web_api::v1::{
     activity_service_server::ActivityServiceServer, agent_service_server::AgentServiceServer,
     api_key_service_server::ApiKeyServiceServer,
+    concurrency_limit_service_server::ConcurrencyLimitServiceServer,
     core_action_service_server::CoreActionServiceServer,
-    execution_service_server::ExecutionServiceServer, member_service_server::MemberServiceServer,
+    dead_letter_service_server::DeadLetterServiceServer,
+    execution_service_server::ExecutionServiceServer,
+    input_request_service_server::InputRequestServiceServer,
+    member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer,
     platform_service_server::PlatformServiceServer, user_service_server::UserServiceServer,
+    workflow_data_service_server::WorkflowDataServiceServer,
 };
 
 /// Adds all services.
@@ -34,5 +39,9 @@ pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
         CoreActionServiceServer(actions::core_actions::CoreActionService),
         AgentServiceServer(agents::agents::AgentService),
         ExecutionServiceServer(agents::executions::ExecutionService),
+        DeadLetterServiceServer(agents::dead_letters::DeadLetterService),
+        ConcurrencyLimitServiceServer(agents::limits::ConcurrencyLimitService),
+        InputRequestServiceServer(agents::input_requests::InputRequestService),
+        WorkflowDataServiceServer(agents::workflow_data::WorkflowDataService),
     );
 }

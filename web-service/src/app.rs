@@ -8,7 +8,10 @@ pub mod organizations;
 pub mod users;
 
 use crate::{Config, auth::cache::Cache, runtime::Runtime};
-use agents::watch::WatchConfig;
+use agents::{
+    desk::Desk,
+    watch::{WatchConfig, hub::Hub},
+};
 use anyhow::Result;
 use rand::RngCore;
 use shared_db::{
@@ -29,12 +32,14 @@ pub struct App {
     /// Callers that were found good; forgotten when something is taken from one of them.
     pub callers: Cache,
     pub runtime: Runtime,
+    pub desk: Desk,
     pub watch: WatchConfig,
-    /// Cancelled when the service begins to stop: streams end, so that their callers watch at another replica.
-    pub stop: CancellationToken,
+    /// Everybody who watches an execution here.
+    pub hub: Hub,
 }
 
 impl App {
+    /// `stop` is cancelled when the service begins to stop: streams end, so that their callers watch at another replica.
     pub fn new(db: Db, config: &Config, stop: CancellationToken) -> Result<Self> {
         let page_tokens = if let Some(key) = config.page_token_key.read()? {
             PageTokens::new(key.expose().as_bytes())
@@ -45,14 +50,18 @@ impl App {
         };
         let callers = Cache::new(config.auth.auth_cache_ttl);
         let runtime = Runtime::new(&config.runtime, config.runtime_key.read()?.as_ref())?;
+        // Half of the places at most: a call that waits does nothing, and others have to get through.
+        let waiting_max = config.service.limits.calls_max.div_ceil(2);
+        let hub = Hub::new(db.clone(), waiting_max as usize, stop);
         Ok(Self {
+            desk: Desk::open(&db),
             db,
             page_tokens,
             clock: Clock::System,
             callers,
             runtime,
             watch: config.watch,
-            stop,
+            hub,
         })
     }
 }

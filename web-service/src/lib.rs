@@ -37,6 +37,9 @@ pub async fn serve(
     boot.background("runtime addresses", move |stop| runtime.clone().resolve(stop));
     let (sender, interval) = (app.clone(), config.runtime.sender_interval);
     boot.background("sender", move |stop| sender::run(sender.clone(), interval, stop));
+    let (hints, hub) = (app.hub.hints(), app.hub.clone());
+    boot.background("event hints", move |stop| hints.clone().run(stop));
+    boot.background("watched executions", move |stop| hub.clone().run(stop));
     let mut routes = RoutesBuilder::default();
     api::add_services(&mut routes, boot.limits, &app);
     boot.run(routes.routes(), authentication, listeners, stop).await

@@ -2,15 +2,20 @@
 
 mod config;
 mod endpoints;
+mod waits;
 
 pub use config::RuntimeConfig;
 
-use common_api::types::{Agent, Execution};
+use common_api::types::{
+    Agent, CancelBatch, ConcurrencyLimits, Execution, PurgeBatch, RedriveBatch,
+};
 use endpoints::Resolver;
 use prost::bytes::Bytes;
 use rand::Rng;
 use runtime_api::v1::{
     self as pb, agent_service_client::AgentServiceClient,
+    concurrency_limit_service_client::ConcurrencyLimitServiceClient,
+    dead_letter_service_client::DeadLetterServiceClient,
     execution_service_client::ExecutionServiceClient,
 };
 use shared_db::{
@@ -145,6 +150,28 @@ impl Runtime {
         .await
     }
 
+    pub async fn batch_start_executions(
+        &self,
+        actor: Actor,
+        message: pb::BatchStartExecutionsRequest,
+    ) -> Result<pb::BatchStartExecutionsResponse> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).batch_start_executions(it).await
+        })
+        .await
+    }
+
+    pub async fn fork_execution(
+        &self,
+        actor: Actor,
+        message: pb::ForkExecutionRequest,
+    ) -> Result<Execution> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).fork_execution(it).await
+        })
+        .await
+    }
+
     pub async fn cancel_execution(
         &self,
         actor: Actor,
@@ -152,6 +179,97 @@ impl Runtime {
     ) -> Result<Execution> {
         self.call(actor, Repeat::Freely, message, |channel, it| async move {
             executions(channel).cancel_execution(it).await
+        })
+        .await
+    }
+
+    /// Not repeated: what a first try has stopped would be missing from the counts of a second.
+    pub async fn batch_cancel_executions(
+        &self,
+        actor: Actor,
+        message: pb::BatchCancelExecutionsRequest,
+    ) -> Result<CancelBatch> {
+        self.call(actor, Repeat::Never, message, |channel, it| async move {
+            executions(channel).batch_cancel_executions(it).await
+        })
+        .await
+    }
+
+    pub async fn pause_execution(
+        &self,
+        actor: Actor,
+        message: pb::PauseExecutionRequest,
+    ) -> Result<Execution> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).pause_execution(it).await
+        })
+        .await
+    }
+
+    pub async fn resume_execution(
+        &self,
+        actor: Actor,
+        message: pb::ResumeExecutionRequest,
+    ) -> Result<Execution> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            executions(channel).resume_execution(it).await
+        })
+        .await
+    }
+
+    /// Not repeated here: what a first try has started would be missing from the answer of a second.
+    pub async fn redrive_dead_letters(
+        &self,
+        actor: Actor,
+        message: pb::RedriveDeadLettersRequest,
+    ) -> Result<RedriveBatch> {
+        self.call(actor, Repeat::Never, message, |channel, it| async move {
+            dead_letters(channel).redrive_dead_letters(it).await
+        })
+        .await
+    }
+
+    /// Not repeated: what a first try has removed would be missing from the counts of a second.
+    pub async fn purge_dead_letters(
+        &self,
+        actor: Actor,
+        message: pb::PurgeDeadLettersRequest,
+    ) -> Result<PurgeBatch> {
+        self.call(actor, Repeat::Never, message, |channel, it| async move {
+            dead_letters(channel).purge_dead_letters(it).await
+        })
+        .await
+    }
+
+    pub async fn set_organization_limit(
+        &self,
+        actor: Actor,
+        message: pb::SetOrganizationLimitRequest,
+    ) -> Result<ConcurrencyLimits> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            limits(channel).set_organization_limit(it).await
+        })
+        .await
+    }
+
+    pub async fn set_concurrency_limit(
+        &self,
+        actor: Actor,
+        message: pb::SetConcurrencyLimitRequest,
+    ) -> Result<ConcurrencyLimits> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            limits(channel).set_concurrency_limit(it).await
+        })
+        .await
+    }
+
+    pub async fn delete_concurrency_limit(
+        &self,
+        actor: Actor,
+        message: pb::DeleteConcurrencyLimitRequest,
+    ) -> Result<ConcurrencyLimits> {
+        self.call(actor, Repeat::Freely, message, |channel, it| async move {
+            limits(channel).delete_concurrency_limit(it).await
         })
         .await
     }
@@ -220,6 +338,14 @@ fn agents(channel: Channel) -> AgentServiceClient<Channel> {
 
 fn executions(channel: Channel) -> ExecutionServiceClient<Channel> {
     ExecutionServiceClient::new(channel).max_decoding_message_size(usize::MAX)
+}
+
+fn dead_letters(channel: Channel) -> DeadLetterServiceClient<Channel> {
+    DeadLetterServiceClient::new(channel).max_decoding_message_size(usize::MAX)
+}
+
+fn limits(channel: Channel) -> ConcurrencyLimitServiceClient<Channel> {
+    ConcurrencyLimitServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
 /// What a command came to.

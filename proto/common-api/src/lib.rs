@@ -19,7 +19,7 @@ pub mod options {
 }
 
 /// Agents, actions and executions (`freehold.types.v1`).
-#[expect(clippy::pedantic, reason = "generated code")]
+#[expect(clippy::pedantic, clippy::large_enum_variant, reason = "generated code")]
 pub mod types {
     include!(concat!(env!("OUT_DIR"), "/freehold.types.v1.rs"));
 }

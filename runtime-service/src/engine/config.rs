@@ -9,7 +9,7 @@ use std::{path::PathBuf, time::Duration};
 #[command(next_help_heading = "Engine")]
 pub struct EngineConfig {
     /// Executions that this process does at a time; 0 claims none
-    #[arg(long, env = "FREEHOLD_WORKER_CONCURRENCY", default_value_t = 64)]
+    #[arg(long, env = "FREEHOLD_WORKER_CONCURRENCY", default_value_t = 256)]
     pub worker_concurrency: u32,
     /// How long a lease lasts when it is not renewed. It is renewed at a third of this
     #[arg(long, env = "FREEHOLD_LEASE_TTL", default_value = "30s", value_parser = interval)]
@@ -20,8 +20,11 @@ pub struct EngineConfig {
     /// How often this process looks whether somebody asked its executions to stop
     #[arg(long, env = "FREEHOLD_CANCEL_INTERVAL", default_value = "500ms", value_parser = interval)]
     pub cancel_interval: Duration,
+    /// How long a worker has to stop an execution that it was asked to; then it is stopped by force
+    #[arg(long, env = "FREEHOLD_CANCEL_GRACE", default_value = "30s", value_parser = interval)]
+    pub cancel_grace: Duration,
     /// How often expired leases and passed time limits are looked for
-    #[arg(long, env = "FREEHOLD_SWEEP_INTERVAL", default_value = "1s", value_parser = interval)]
+    #[arg(long, env = "FREEHOLD_SWEEP_INTERVAL", default_value = "500ms", value_parser = interval)]
     pub sweep_interval: Duration,
     /// Leases that an execution may lose with their workers before it fails
     #[arg(long, env = "FREEHOLD_LOST_LEASES_MAX", default_value_t = 5)]
@@ -40,11 +43,12 @@ pub struct EngineConfig {
 impl Default for EngineConfig {
     fn default() -> Self {
         Self {
-            worker_concurrency: 64,
+            worker_concurrency: 256,
             lease_ttl: Duration::from_secs(30),
             poll_interval: Duration::from_millis(200),
             cancel_interval: Duration::from_millis(500),
-            sweep_interval: Duration::from_secs(1),
+            cancel_grace: Duration::from_secs(30),
+            sweep_interval: Duration::from_millis(500),
             lost_leases_max: 5,
             drain_limit: Duration::from_secs(10),
             http_allow: Vec::new(),

@@ -2,16 +2,12 @@
 
 use super::{
     Core,
-    held::Word,
+    held::{Holding, Word},
     turn::{Stop, Turn},
 };
 use crate::{
     executor::{api, legible},
-    store::{
-        executions::{self, End, Work},
-        queue::Claimed,
-        steps,
-    },
+    store::{executions::End, queue::Claimed, steps},
 };
 use common_api::types::AgentType;
 use futures_util::FutureExt;
@@ -22,47 +18,65 @@ use shared_db::{
     service::telemetry,
 };
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
-use tokio::{sync::watch, time::Instant};
+use tokio::{
+    sync::{OwnedSemaphorePermit, watch},
+    time::Instant,
+};
 use tracing::Instrument;
 
-pub(super) async fn run(core: &Arc<Core>, claimed: Claimed, heard: watch::Receiver<Word>) {
-    let lease = claimed.lease;
-    let loaded = core.insist(|| load(core, &claimed)).await;
-    let (work, known) = match loaded {
-        Ok(loaded) => loaded,
+/// Begins an execution that was claimed, in a task of its own. Without a hand it waits for one, under its lease.
+pub(crate) fn begin(core: &Arc<Core>, claimed: Claimed, hand: Option<OwnedSemaphorePermit>) {
+    core.metrics.claimed(claimed.waited_ms);
+    let heard = core.held.add(claimed.lease);
+    let holding = Holding { core: core.clone(), lease: claimed.lease };
+    core.work.spawn(async move {
+        let _hand = match hand {
+            Some(hand) => Some(hand),
+            None => holding.core.hands.one().await,
+        };
+        let Claimed { lease, limited, .. } = claimed;
+        Box::pin(run(&holding.core, claimed, heard)).await;
+        if limited {
+            holding.core.wake.work_of(lease.org);
+        }
+    });
+}
+
+async fn run(core: &Arc<Core>, claimed: Claimed, heard: watch::Receiver<Word>) {
+    let known = match core.insist(|| steps_of(core, &claimed)).await {
+        Ok(known) => known,
         Err(stop) => {
-            // Nothing was begun: the lease expires and somebody tries again.
-            tracing::warn!(execution = %lease.execution, ?stop, "loading failed");
+            // Nothing was begun: the row is found to be nobody's, and somebody tries again.
+            tracing::warn!(execution = %claimed.lease.execution, ?stop, "loading failed");
             return;
         }
     };
     let span = tracing::info_span!(
         "execution",
         otel.kind = "consumer",
-        execution = %lease.execution,
-        organization = %lease.org,
-        agent = %work.agent_id,
+        execution = %claimed.lease.execution,
+        organization = %claimed.lease.org,
+        agent = %claimed.work.agent_id,
         attempt = claimed.attempt,
     );
-    telemetry::continue_from(&span, work.traceparent.as_deref());
-    let turn = Turn::new(core.clone(), lease, work, known);
+    telemetry::continue_from(&span, claimed.work.traceparent.as_deref());
+    let limit = Limit::of(&claimed);
+    let turn = Turn::new(core.clone(), claimed, known);
     // On the heap: what a program awaits inside is large.
-    Box::pin(take(core, &claimed, &turn, heard)).instrument(span).await;
+    Box::pin(take(core, limit, &turn, heard)).instrument(span).await;
 }
 
-async fn load(core: &Core, claimed: &Claimed) -> Result<(Work, Vec<steps::Step>)> {
+async fn steps_of(core: &Core, claimed: &Claimed) -> Result<Vec<steps::Step>> {
+    if claimed.fresh {
+        return Ok(Vec::new());
+    }
     let lease = claimed.lease;
     let mut tx = core.db.begin(Scope::Tenant(lease.org, None)).await?;
-    let work = executions::work(&mut tx, lease.org, lease.execution).await?;
-    let first = claimed.attempt == 1;
-    let steps =
-        if first { Vec::new() } else { steps::list(&mut tx, lease.org, lease.execution).await? };
-    Ok((work, steps))
+    steps::list(&mut tx, lease.org, lease.execution).await
 }
 
 /// One turn: the agent's program, against the limits and against the word from outside.
-async fn take(core: &Core, claimed: &Claimed, turn: &Turn, heard: watch::Receiver<Word>) {
-    let limit = Limit::of(claimed);
+async fn take(core: &Core, limit: Limit, turn: &Turn, heard: watch::Receiver<Word>) {
     let stop = {
         let program = survived(program(turn));
         tokio::select! {
@@ -71,7 +85,7 @@ async fn take(core: &Core, claimed: &Claimed, turn: &Turn, heard: watch::Receive
             done = program => done,
             word = told(core, turn, heard) => Some(match word {
                 Word::Cancel => Stop::Cancel,
-                Word::Drain | Word::GoOn => Stop::Release,
+                Word::Drain | Word::Pause | Word::GoOn => Stop::Release,
                 Word::Lost => Stop::Quiet,
             }),
             () = tokio::time::sleep_until(limit.at) => {
@@ -115,11 +129,12 @@ async fn told(core: &Core, turn: &Turn, mut heard: watch::Receiver<Word>) -> Wor
         let said = *heard.borrow_and_update();
         match said {
             Word::Cancel | Word::Lost => return said,
+            // What is under way goes on; the next step does not begin.
+            Word::Pause | Word::GoOn => {}
             Word::Drain if !turn.is_unrepeatable() => return said,
             Word::Drain => {
                 patience.get_or_insert_with(|| Instant::now() + core.config.drain_limit);
             }
-            Word::GoOn => {}
         }
         let changed = async {
             if heard.changed().await.is_err() {

@@ -1,10 +1,18 @@
-//! What this process holds: leases, kept alive together, and the word to each execution when it is to stop.
+//! What this process holds: its one lease on all of it, kept alive, and the word to each execution when it is to stop.
 
-use super::{Core, rounds::forever};
-use crate::store::{lease::Lease, queue};
-use shared_db::{error::Result, ids::ExecutionId, scope::Scope};
+use super::{Core, rounds::forever, state::Verb, write::leave};
+use crate::store::{
+    lease::{Lease, WriteError},
+    queue::Leave,
+    workers::{self, Holding as Row},
+};
+use shared_db::{
+    error::Result,
+    ids::{ExecutionId, WorkerId},
+    scope::Scope,
+};
 use std::{
-    collections::HashMap,
+    collections::{HashMap, HashSet},
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 use tokio::{sync::watch, time::Instant};
@@ -16,6 +24,8 @@ pub(crate) enum Word {
     GoOn,
     /// The process stops: hand it back.
     Drain,
+    /// Somebody asked to pause it.
+    Pause,
     /// Somebody asked to stop it.
     Cancel,
     /// The lease is gone: write nothing more.
@@ -24,89 +34,117 @@ pub(crate) enum Word {
 
 struct Entry {
     lease: Lease,
-    /// The lease holds until here by the clock of this process, which began to count before the database did.
-    until: Instant,
     word: watch::Sender<Word>,
+}
+
+/// As whom this process holds, and until when by its own clock, which began to count before the database did.
+#[derive(Clone, Copy, Debug)]
+struct Identity {
+    worker: WorkerId,
+    until: Instant,
 }
 
 /// The executions at work in this process.
 #[derive(Default)]
-pub(crate) struct Held(Mutex<HashMap<ExecutionId, Entry>>);
+pub(crate) struct Held {
+    entries: Mutex<HashMap<ExecutionId, Entry>>,
+    identity: Mutex<Option<Identity>>,
+    /// What the queue says that this process holds and this process does not know: if it still does the next time, it is nobody's.
+    strays: Mutex<HashSet<Lease>>,
+}
+
+fn locked<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 impl Held {
-    fn entries(&self) -> MutexGuard<'_, HashMap<ExecutionId, Entry>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
     pub(crate) fn count(&self) -> usize {
-        self.entries().len()
+        locked(&self.entries).len()
     }
 
-    /// Takes up a lease that holds until `until`.
-    pub(super) fn add(&self, lease: Lease, until: Instant) -> watch::Receiver<Word> {
+    /// As whom this process may hold work; `None` while it is not known to be alive.
+    fn worker(&self, now: Instant) -> Option<WorkerId> {
+        locked(&self.identity).filter(|it| now < it.until).map(|it| it.worker)
+    }
+
+    fn become_known(&self, worker: WorkerId, until: Instant) {
+        *locked(&self.identity) = Some(Identity { worker, until });
+    }
+
+    /// Takes up a lease.
+    pub(super) fn add(&self, lease: Lease) -> watch::Receiver<Word> {
         let (word, heard) = watch::channel(Word::GoOn);
         // The same execution under an older token can only be one that this process has lost.
-        if let Some(old) = self.entries().insert(lease.execution, Entry { lease, until, word }) {
+        if let Some(old) = locked(&self.entries).insert(lease.execution, Entry { lease, word }) {
             say(&old.word, Word::Lost);
         }
         heard
     }
 
     fn remove(&self, lease: &Lease) {
-        let mut entries = self.entries();
+        let mut entries = locked(&self.entries);
         if entries.get(&lease.execution).is_some_and(|it| it.lease == *lease) {
             entries.remove(&lease.execution);
         }
     }
 
     pub(super) fn drain(&self) {
-        self.entries().values().for_each(|it| say(&it.word, Word::Drain));
+        locked(&self.entries).values().for_each(|it| say(&it.word, Word::Drain));
     }
 
     pub(super) fn lose_all(&self) {
-        self.entries().values().for_each(|it| say(&it.word, Word::Lost));
+        locked(&self.entries).values().for_each(|it| say(&it.word, Word::Lost));
     }
 
-    fn cancel(&self, executions: &[ExecutionId]) {
-        let entries = self.entries();
-        executions
-            .iter()
-            .filter_map(|it| entries.get(it))
-            .for_each(|it| say(&it.word, Word::Cancel));
-    }
-
-    fn leases(&self) -> Vec<Lease> {
-        self.entries().values().map(|it| it.lease).collect()
-    }
-
-    /// Of the leases that were to be renewed, those that were hold until `until`; the others are gone. Returns how many went.
-    fn renewed(&self, asked: &[Lease], renewed: &[ExecutionId], until: Instant) -> usize {
-        let mut entries = self.entries();
-        let mut gone = 0;
-        for lease in asked {
-            let Some(entry) = entries.get_mut(&lease.execution) else { continue };
-            if entry.lease != *lease {
-                continue;
+    /// Passes on what was asked of executions that are still held as they were then.
+    fn pass_on(&self, asked: &[Row]) {
+        let entries = locked(&self.entries);
+        for row in asked {
+            let word = if row.cancel_requested { Word::Cancel } else { Word::Pause };
+            if let Some(entry) =
+                entries.get(&row.execution).filter(|it| it.lease.token == row.token)
+            {
+                say(&entry.word, word);
             }
-            if renewed.contains(&lease.execution) {
-                entry.until = until;
-            } else {
-                gone += 1;
+        }
+    }
+
+    /// Compares with what the queue says. `before` are the leases that were held when it was asked. Returns the rows that nobody in this
+    /// process has done anything about since the last comparison, and how many leases were lost.
+    fn compare(&self, before: &[Lease], rows: &[Row]) -> (Vec<Row>, usize) {
+        let theirs: HashMap<_, _> = rows.iter().map(|it| (it.execution, it.token)).collect();
+        let entries = locked(&self.entries);
+        let mut lost = 0;
+        for lease in before.iter().filter(|it| theirs.get(&it.execution) != Some(&it.token)) {
+            if let Some(entry) = entries.get(&lease.execution).filter(|it| it.lease == *lease) {
+                lost += 1;
                 say(&entry.word, Word::Lost);
             }
         }
-        gone
+        let unknown: Vec<_> = (rows.iter().copied())
+            .filter(|row| entries.get(&row.execution).is_none_or(|it| it.lease.token != row.token))
+            .collect();
+        let mut strays = locked(&self.strays);
+        let again = unknown.iter().copied().filter(|it| strays.contains(&it.lease())).collect();
+        *strays = unknown.iter().map(Row::lease).collect();
+        (again, lost)
     }
 
-    /// Gives up the leases that have ended by the clock of this process, because they could not be renewed.
-    fn expire(&self, now: Instant) -> usize {
-        let entries = self.entries();
-        let ended = entries.values().filter(|it| it.until <= now);
-        ended.inspect(|it| say(&it.word, Word::Lost)).count()
+    fn leases(&self) -> Vec<Lease> {
+        locked(&self.entries).values().map(|it| it.lease).collect()
+    }
+
+    /// Gives everything up when the lease has ended by the clock of this process, because it could not be renewed.
+    fn expire(&self, now: Instant) -> bool {
+        let ended = locked(&self.identity).take_if(|it| it.until <= now).is_some();
+        if ended {
+            self.lose_all();
+        }
+        ended
     }
 }
 
-/// Keeps a lease alive until it is dropped, by whatever way its task ends.
+/// Keeps an execution known as held until it is dropped, by whatever way its task ends.
 pub(super) struct Holding {
     pub(super) core: Arc<Core>,
     pub(super) lease: Lease,
@@ -129,20 +167,23 @@ fn say(to: &watch::Sender<Word>, word: Word) {
     });
 }
 
-/// Starts the loops that renew leases, give them up in time, and ask who is to stop.
+/// Starts the loops that keep this worker alive, give up in time, and ask who is to stop.
 pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationToken) {
-    let (renewing, expiring, asking) = (core.clone(), core.clone(), core.clone());
+    let (renewing, expiring, asking, comparing) =
+        (core.clone(), core.clone(), core.clone(), core.clone());
     let metrics = &core.metrics;
     let ttl = core.config.lease_ttl;
     loops.spawn(forever("renew", metrics.clone(), ttl / 3, stop.clone(), move || {
         renew(renewing.clone())
     }));
+    loops.spawn(forever("compare", metrics.clone(), ttl / 3, stop.clone(), move || {
+        compare(comparing.clone())
+    }));
     loops.spawn(forever("expire", metrics.clone(), ttl / 10, stop.clone(), move || {
         let core = expiring.clone();
         async move {
-            let ended = core.held.expire(Instant::now());
-            if ended > 0 {
-                tracing::warn!(ended, "leases could not be renewed in time");
+            if core.held.expire(Instant::now()) {
+                tracing::warn!("the lease of this worker could not be renewed in time");
             }
             Ok(())
         }
@@ -153,39 +194,102 @@ pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationTo
     }));
 }
 
-async fn renew(core: Arc<Core>) -> Result<()> {
-    let asked = core.held.leases();
-    if asked.is_empty() {
-        return Ok(());
-    }
-    let until = Instant::now() + core.config.lease_ttl;
-    let renewed = core
+/// Makes this process known as a worker, or keeps it so. Whoever was taken for dead begins anew under another name, since what it held
+/// may be somebody else's.
+pub(super) async fn renew(core: Arc<Core>) -> Result<()> {
+    let (now, ttl) = (Instant::now(), core.config.lease_ttl);
+    let known = core.held.worker(now);
+    let worker = known.unwrap_or_else(WorkerId::generate);
+    let alive = core
         .bounded(async {
             let mut tx = core.db.begin(Scope::Platform).await?;
-            let renewed = queue::renew(&mut tx, core.worker, core.config.lease_ttl, &asked).await?;
+            let alive = match known {
+                Some(_) => workers::renew(&mut tx, worker, ttl).await?,
+                None => workers::register(&mut tx, worker, ttl).await.map(|()| true)?,
+            };
             tx.commit().await?;
-            Ok(renewed)
+            Ok(alive)
         })
         .await?;
-    let gone = core.held.renewed(&asked, &renewed, until);
-    if gone > 0 {
-        tracing::info!(gone, "leases are held by others now");
+    if alive {
+        core.held.become_known(worker, now + ttl);
+        if known.is_none() {
+            tracing::info!(%worker, "this process is a worker now");
+            core.wake.notify();
+        }
+        return Ok(());
+    }
+    tracing::warn!(%worker, "this worker was taken for dead; it begins anew");
+    core.held.expire(now + ttl);
+    Box::pin(renew(core)).await
+}
+
+/// A process that stops is no worker any more; what it could not hand back is everybody's at once.
+pub(super) async fn forget(core: &Core) {
+    let Some(worker) = core.identity() else { return };
+    let forgotten = core
+        .bounded(async {
+            let mut tx = core.db.begin(Scope::Platform).await?;
+            workers::remove(&mut tx, worker).await?;
+            tx.commit().await
+        })
+        .await;
+    if let Err(error) = forgotten {
+        tracing::warn!(error = %shared_db::error::chain(&error), "the lease of this worker will expire");
+    }
+}
+
+/// Learns which leases are gone, and lets go of rows that nobody here works on: their claim was committed and its answer lost, or their
+/// turn ended without being able to write.
+async fn compare(core: Arc<Core>) -> Result<()> {
+    let Some(worker) = core.identity() else { return Ok(()) };
+    let before = core.held.leases();
+    let rows = core
+        .bounded(async {
+            let mut tx = core.db.begin(Scope::Platform).await?;
+            workers::holdings(&mut tx, worker).await
+        })
+        .await?;
+    let (strays, lost) = core.held.compare(&before, &rows);
+    if lost > 0 {
+        tracing::info!(lost, "leases are held by others now");
+    }
+    for stray in strays {
+        core.bounded(let_go(&core, stray.lease())).await?;
     }
     Ok(())
 }
 
-async fn ask(core: Arc<Core>) -> Result<()> {
-    if core.held.count() == 0 {
-        return Ok(());
+async fn let_go(core: &Core, lease: Lease) -> Result<()> {
+    let mut tx = core.db.begin(Scope::Platform).await?;
+    match leave(&mut tx, &lease, Verb::Expire, Leave { lost: true, ..Leave::AT_ONCE }).await {
+        Ok(()) => tx.commit().await?,
+        Err(WriteError::Fenced) => return Ok(()),
+        Err(WriteError::Store(error)) => return Err(error),
     }
+    tracing::warn!(execution = %lease.execution, "nobody worked on it; it is back in the queue");
+    core.metrics.lease_lost();
+    core.wake.work_of(lease.org);
+    Ok(())
+}
+
+async fn ask(core: Arc<Core>) -> Result<()> {
+    let Some(worker) = core.identity().filter(|_| core.held.count() > 0) else { return Ok(()) };
     let asked = core
         .bounded(async {
             let mut tx = core.db.begin(Scope::Platform).await?;
-            queue::cancel_requested(&mut tx, core.worker).await
+            workers::asked(&mut tx, worker).await
         })
         .await?;
-    core.held.cancel(&asked);
+    core.held.pass_on(&asked);
     Ok(())
+}
+
+impl Core {
+    /// As whom this process claims; `None` while it is not known to be alive.
+    pub(crate) fn identity(&self) -> Option<WorkerId> {
+        self.held.worker(Instant::now())
+    }
 }
 
 #[cfg(test)]
@@ -199,43 +303,53 @@ mod tests {
         Lease { org, execution: ExecutionId::generate(), token }
     }
 
-    #[tokio::test]
-    async fn a_lease_that_was_not_renewed_is_lost_and_the_others_are_not() {
-        let held = Held::default();
-        let now = Instant::now();
-        let (kept, gone) = (lease(1), lease(1));
-        let (kept_word, gone_word) = (held.add(kept, now), held.add(gone, now));
-        let later = now + Duration::from_secs(9);
-        assert_eq!(held.renewed(&[kept, gone], &[kept.execution], later), 1);
-        assert_eq!((*kept_word.borrow(), *gone_word.borrow()), (Word::GoOn, Word::Lost));
-        held.remove(&gone);
-        assert_eq!(held.expire(now + Duration::from_secs(8)), 0);
-        assert_eq!(held.expire(later), 1);
-        assert_eq!(*kept_word.borrow(), Word::Lost);
+    fn row(lease: &Lease) -> Row {
+        let Lease { org, execution, token } = *lease;
+        Row { org, execution, token, cancel_requested: false, pause_requested: false }
     }
 
     #[tokio::test]
-    async fn an_answer_to_an_old_lease_does_not_touch_the_new_one() {
+    async fn a_lease_that_the_queue_does_not_know_is_lost_and_the_others_are_not() {
+        let held = Held::default();
+        let (kept, gone, new) = (lease(1), lease(1), lease(1));
+        let (kept_word, gone_word) = (held.add(kept), held.add(gone));
+        let before = held.leases();
+        let new_word = held.add(new);
+        assert_eq!(held.compare(&before, &[row(&kept)]).1, 1);
+        assert_eq!((*kept_word.borrow(), *gone_word.borrow()), (Word::GoOn, Word::Lost));
+        assert_eq!(*new_word.borrow(), Word::GoOn, "it was taken up since");
+    }
+
+    #[tokio::test]
+    async fn a_row_that_nobody_works_on_is_a_stray_when_it_is_seen_twice() {
+        let held = Held::default();
+        let (stray, in_flight) = (lease(1), lease(1));
+        let rows = [row(&stray), row(&in_flight)];
+        assert!(held.compare(&[], &rows).0.is_empty());
+        let _word = held.add(in_flight);
+        let strays = held.compare(&held.leases(), &rows).0;
+        assert_eq!(strays.iter().map(Row::lease).collect::<Vec<_>>(), [stray]);
+    }
+
+    #[tokio::test]
+    async fn a_worker_that_could_not_renew_is_nobody_and_holds_nothing() {
         let held = Held::default();
         let now = Instant::now();
-        let old = lease(1);
-        let new = Lease { token: 2, ..old };
-        let old_word = held.add(old, now);
-        let new_word = held.add(new, now);
-        assert_eq!(held.renewed(&[old], &[], now), 0);
-        held.remove(&old);
-        assert_eq!(
-            (*old_word.borrow(), *new_word.borrow(), held.count()),
-            (Word::Lost, Word::GoOn, 1)
-        );
+        held.become_known(WorkerId::generate(), now + Duration::from_secs(9));
+        let word = held.add(lease(1));
+        assert!(held.worker(now).is_some());
+        assert!(!held.expire(now + Duration::from_secs(8)));
+        assert!(held.expire(now + Duration::from_secs(9)));
+        assert!(held.worker(now).is_none());
+        assert_eq!(*word.borrow(), Word::Lost);
     }
 
     #[tokio::test]
     async fn a_weaker_word_does_not_take_back_a_stronger() {
         let held = Held::default();
         let one = lease(1);
-        let word = held.add(one, Instant::now());
-        held.cancel(&[one.execution]);
+        let word = held.add(one);
+        held.pass_on(&[Row { cancel_requested: true, ..row(&one) }]);
         held.drain();
         assert_eq!(*word.borrow(), Word::Cancel);
         held.lose_all();

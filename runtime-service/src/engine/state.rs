@@ -72,6 +72,10 @@ pub const TRANSITIONS: &[(ExecutionState, Verb, ExecutionState)] = &[
     (Queued,          Verb::Pause,         Paused),
     (Running,         Verb::Pause,         Paused),
     (Sleeping,        Verb::Pause,         Paused),
+    // Resumed, it looks anew at what it waited for, and waits again if that has not come.
+    (WaitingInput,    Verb::Pause,         Paused),
+    (WaitingEffect,   Verb::Pause,         Paused),
+    (WaitingChildren, Verb::Pause,         Paused),
     (Paused,          Verb::Resume,        Queued),
     (Running,         Verb::Succeed,       Succeeded),
     (Queued,          Verb::Fail,          Failed),

@@ -5,12 +5,13 @@ use super::{Core, drive, rounds::forever, state::Verb, write::leave};
 use crate::store::{
     executions::{self, End},
     lease::{WriteError, WriteResult},
-    queue::{self, Standing},
+    queue::{self, Leave, Standing},
+    workers,
 };
 use shared_db::{
+    enums::QueuePhase,
     error::{Reason, Result},
     ids::{ExecutionId, OrganizationId},
-    scope::Scope,
 };
 use std::{sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -37,9 +38,10 @@ pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationTo
 }
 
 async fn sweep(core: Arc<Core>) -> Result<()> {
+    rescue(&core).await?;
     let overdue = core
         .bounded(async {
-            let mut tx = core.db.begin(Scope::Platform).await?;
+            let mut tx = core.begin().await?;
             queue::overdue(&mut tx, BATCH_MAX).await
         })
         .await?;
@@ -54,8 +56,36 @@ async fn sweep(core: Arc<Core>) -> Result<()> {
     failed.map_or(Ok(()), Err)
 }
 
+/// Puts back what dead workers held, all of it.
+async fn rescue(core: &Core) -> Result<()> {
+    loop {
+        let (dead, rescued) = core
+            .bounded(async {
+                let mut tx = core.begin().await?;
+                let dead = workers::expire(&mut tx).await?;
+                let lost_max = core.config.lost_leases_max;
+                let rescued = queue::rescue(&mut tx, lost_max, BATCH_MAX).await?;
+                if dead > 0 || !rescued.is_empty() {
+                    tx.commit().await?;
+                }
+                Ok((dead, rescued))
+            })
+            .await?;
+        if dead > 0 {
+            tracing::warn!(dead, "workers have not renewed their lease");
+        }
+        for org in &rescued {
+            core.metrics.lease_lost();
+            core.wake.work_of(*org);
+        }
+        if i64::try_from(rescued.len()).unwrap_or(BATCH_MAX) < BATCH_MAX {
+            return Ok(());
+        }
+    }
+}
+
 async fn settle(core: &Core, org: OrganizationId, execution: ExecutionId) -> Result<()> {
-    let mut tx = core.db.begin(Scope::Tenant(org, None)).await?;
+    let mut tx = core.begin().await?;
     let Some(standing) = queue::lock(&mut tx, org, execution, false).await? else { return Ok(()) };
     let Some(sentence) = Sentence::of(&standing, core.config.lost_leases_max) else {
         return Ok(());
@@ -68,14 +98,15 @@ async fn settle(core: &Core, org: OrganizationId, execution: ExecutionId) -> Res
     }
     tx.commit().await?;
     tracing::info!(%execution, ?sentence, "swept");
-    if standing.lease_over {
+    if standing.orphaned {
         core.metrics.lease_lost();
     }
     if let Some(verb) = sentence.ends() {
+        core.follow.tell((org, execution));
         core.metrics.finished(super::state::target(verb));
-    } else {
-        core.wake.notify();
     }
+    // It is to be done, or leaves room within a limit for others.
+    core.wake.work_of(org);
     Ok(())
 }
 
@@ -84,26 +115,31 @@ async fn settle(core: &Core, org: OrganizationId, execution: ExecutionId) -> Res
 enum Sentence {
     Cancel,
     Fail(Reason, String),
+    /// Its worker was to leave it paused, and is gone.
+    Pause,
     Requeue,
 }
 
 impl Sentence {
     fn of(it: &Standing, lost_leases_max: i32) -> Option<Self> {
-        let unattended = it.worker.is_none() || it.lease_over;
+        let held = it.phase == QueuePhase::Held;
+        let unattended = !held || it.orphaned;
         let limit = |message: &str| Some(Self::Fail(Reason::TimeLimit, message.to_owned()));
-        if it.cancel_requested && (unattended || it.attempt_over || it.total_over) {
+        if it.cancel_requested && (unattended || it.deadline_over) {
             Some(Self::Cancel)
         } else if it.total_over {
             limit(drive::TOTAL_OVER)
         } else if it.queue_over {
             limit(drive::QUEUE_OVER)
-        } else if it.attempt_over {
+        } else if held && it.deadline_over {
             limit(drive::ATTEMPT_OVER)
-        } else if it.lease_over && it.lost_leases >= lost_leases_max {
+        } else if it.orphaned && it.lost_leases >= lost_leases_max {
             let lost = it.lost_leases + 1;
             let message = format!("{lost} workers were lost while they did it");
             Some(Self::Fail(Reason::WorkerLost, message))
-        } else if it.lease_over {
+        } else if it.orphaned && it.pause_requested {
+            Some(Self::Pause)
+        } else if it.orphaned {
             Some(Self::Requeue)
         } else {
             None
@@ -114,7 +150,7 @@ impl Sentence {
         match self {
             Self::Cancel => Some(Verb::Cancel),
             Self::Fail(..) => Some(Verb::Fail),
-            Self::Requeue => None,
+            Self::Pause | Self::Requeue => None,
         }
     }
 }
@@ -134,14 +170,20 @@ async fn carry_out(
             let end = End::Failed { reason: *reason, message: message.clone(), step_key: None };
             executions::end(conn, lease, &end).await
         }
-        Sentence::Requeue => leave(conn, lease, Verb::Expire, Duration::ZERO).await.map(drop),
+        Sentence::Pause => {
+            executions::announce(conn, lease).await?;
+            executions::leave_paused(conn, lease, true).await
+        }
+        Sentence::Requeue => {
+            leave(conn, lease, Verb::Expire, Leave { lost: true, ..Leave::AT_ONCE }).await
+        }
     }
 }
 
 async fn backlog(core: Arc<Core>) -> Result<()> {
     let (due, age_ms) = core
         .bounded(async {
-            let mut tx = core.db.begin(Scope::Platform).await?;
+            let mut tx = core.begin().await?;
             queue::backlog(&mut tx, BACKLOG_MAX).await
         })
         .await?;
@@ -153,19 +195,19 @@ async fn backlog(core: Arc<Core>) -> Result<()> {
 mod tests {
     use super::*;
     use crate::store::lease::Lease;
-    use shared_db::ids::WorkerId;
 
     fn standing() -> Standing {
         let (org, execution) = (OrganizationId::generate(), ExecutionId::generate());
         Standing {
             lease: Lease { org, execution, token: 1 },
-            worker: Some(WorkerId::generate()),
+            phase: QueuePhase::Held,
             lost_leases: 0,
             cancel_requested: false,
+            pause_requested: false,
             queue_over: false,
-            attempt_over: false,
+            deadline_over: false,
             total_over: false,
-            lease_over: false,
+            orphaned: false,
         }
     }
 
@@ -173,7 +215,7 @@ mod tests {
         match Sentence::of(it, 5) {
             Some(Sentence::Fail(reason, _)) => Some(reason),
             Some(Sentence::Cancel) => Some(Reason::Cancelled),
-            Some(Sentence::Requeue) | None => None,
+            Some(Sentence::Pause | Sentence::Requeue) | None => None,
         }
     }
 
@@ -185,18 +227,31 @@ mod tests {
     }
 
     #[test]
-    fn an_expired_lease_goes_back_until_it_was_lost_too_often() {
-        let lost = |lost_leases| Standing { lease_over: true, lost_leases, ..standing() };
+    fn an_orphan_goes_back_until_its_worker_was_lost_too_often() {
+        let lost = |lost_leases| Standing { orphaned: true, lost_leases, ..standing() };
         assert_eq!(Sentence::of(&lost(4), 5), Some(Sentence::Requeue));
         assert_eq!(reason(&lost(5)), Some(Reason::WorkerLost));
+    }
+
+    #[test]
+    fn an_orphan_that_was_to_be_paused_is_paused_and_nothing_else_is() {
+        let asked = Standing { pause_requested: true, ..standing() };
+        assert_eq!(Sentence::of(&asked, 5), None);
+        let orphan = Standing { orphaned: true, ..asked.clone() };
+        assert_eq!(Sentence::of(&orphan, 5), Some(Sentence::Pause));
+        let stopped = Standing { cancel_requested: true, ..orphan.clone() };
+        assert_eq!(Sentence::of(&stopped, 5), Some(Sentence::Cancel));
+        let lost = Standing { lost_leases: 5, ..orphan };
+        assert_eq!(reason(&lost), Some(Reason::WorkerLost));
     }
 
     #[test]
     fn a_person_who_asked_to_stop_comes_before_every_limit() {
         let it = Standing {
             cancel_requested: true,
-            lease_over: true,
+            orphaned: true,
             total_over: true,
+            deadline_over: true,
             lost_leases: 9,
             ..standing()
         };
@@ -204,11 +259,17 @@ mod tests {
     }
 
     #[test]
+    fn who_was_asked_to_stop_and_does_not_is_stopped_by_force() {
+        let it = Standing { cancel_requested: true, deadline_over: true, ..standing() };
+        assert_eq!(reason(&it), Some(Reason::Cancelled));
+    }
+
+    #[test]
     fn each_limit_fails_what_passed_it() {
         for it in [
-            Standing { total_over: true, ..standing() },
-            Standing { attempt_over: true, lease_over: true, ..standing() },
-            Standing { queue_over: true, worker: None, ..standing() },
+            Standing { total_over: true, deadline_over: true, ..standing() },
+            Standing { deadline_over: true, orphaned: true, ..standing() },
+            Standing { queue_over: true, phase: QueuePhase::Ready, ..standing() },
         ] {
             assert_eq!(reason(&it), Some(Reason::TimeLimit));
         }

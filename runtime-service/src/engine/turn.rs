@@ -3,22 +3,31 @@
 
 mod hash;
 mod step;
+mod undecided;
+mod wait;
 mod writer;
 
-pub(crate) use step::StepCall;
+pub(crate) use step::{Finish, StepCall};
+pub(crate) use wait::{Opened, Outcome, Waited};
 
 use super::{
     Core,
     write::{Write, Written},
 };
 use crate::store::{
-    executions::{End, Work},
+    executions::End,
     lease::Lease,
+    queue::{Claimed, Work},
     steps::Step,
+    turns::EventRow,
 };
+use chrono::{DateTime, Utc};
 use common_api::types::Agent;
-use serde_json::Value;
-use shared_db::{enums::ExecutionState, error::Reason};
+use serde_json::{Value, json};
+use shared_db::{
+    enums::{EventType, ExecutionState},
+    error::Reason,
+};
 use std::{
     collections::HashMap,
     sync::{
@@ -56,15 +65,42 @@ pub(crate) struct Turn {
     current: Mutex<Option<String>>,
     /// A call is under way that must not be repeated.
     unrepeatable: AtomicBool,
+    begun: Begun,
+    /// That the turn has begun is told with the first thing that it writes.
+    told: AtomicBool,
+}
+
+/// The beginning of a turn.
+#[derive(Clone, Debug)]
+pub(crate) struct Begun {
+    /// By the database's clock.
+    pub(crate) at: DateTime<Utc>,
+    attempt: i32,
+    lost_leases: i32,
+}
+
+impl Begun {
+    pub(crate) fn event(&self) -> EventRow {
+        let event_type = if self.attempt == 1 {
+            EventType::ExecutionStarted
+        } else {
+            EventType::ExecutionResumed
+        };
+        let payload = json!({ "attempt": self.attempt, "lost_leases": self.lost_leases });
+        EventRow { event_type, step_key: None, payload, at: Some(self.at) }
+    }
 }
 
 impl Turn {
-    pub(super) fn new(core: Arc<Core>, lease: Lease, work: Work, steps: Vec<Step>) -> Self {
+    pub(super) fn new(core: Arc<Core>, claimed: Claimed, steps: Vec<Step>) -> Self {
         let sequence = steps.iter().map(|it| it.sequence).max().unwrap_or(0);
+        let Claimed { lease, work, attempt, lost_leases, claimed_at, .. } = claimed;
         Self {
             core,
             lease,
             work,
+            begun: Begun { at: claimed_at, attempt, lost_leases },
+            told: AtomicBool::new(false),
             known: Mutex::new(steps.into_iter().map(|it| (it.step_key.clone(), it)).collect()),
             sequence: Mutex::new(sequence),
             current: Mutex::new(None),
@@ -108,15 +144,26 @@ impl Turn {
     /// Cancels the execution, as somebody asked.
     pub(super) async fn cancel(&self) -> Result<(), Stop> {
         match self.write(&Write::Cancel).await {
-            Ok(Written::Done | Written::Output(_)) => Err(Stop::Quiet),
+            Ok(Written::Done | Written::Paused) => Err(Stop::Quiet),
             Ok(Written::Cancelled) => Ok(()),
             Err(stop) => Err(stop),
         }
     }
 
-    /// Hands the execution back, for somebody else to go on at once.
+    /// Hands the execution back, for somebody else to go on at once; or to the person who asked to pause it.
     pub(super) async fn release(&self) -> Result<(), Stop> {
-        self.write(&Write::Release).await.map(drop)
+        self.write(&Write::Release).await?;
+        self.core.wake.work_of(self.lease.org);
+        Ok(())
+    }
+
+    pub(crate) fn lease(&self) -> &Lease {
+        &self.lease
+    }
+
+    /// What is still to be told of the beginning of this turn.
+    fn untold(&self) -> Option<&Begun> {
+        (!self.told.load(Ordering::Acquire)).then_some(&self.begun)
     }
 }
 

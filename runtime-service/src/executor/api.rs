@@ -1,23 +1,35 @@
-//! Agents of type api: calls of core actions in order, each a step. The last one's output is the execution's.
+//! Agents of type api: their steps in order, most of them calls of core actions. The last one's output is the execution's.
 
-use super::{Failure, legible};
+use super::{
+    Failure, legible,
+    waits::{
+        children::Children,
+        data::{Get, Put},
+        input::Input,
+        signal::Signal,
+        sleep::Sleep,
+    },
+};
 use crate::{
     engine::{
         Retry,
-        turn::{StepCall, Stop, Turn},
+        turn::{Finish, StepCall, Stop, Turn},
     },
     store::{agents, executions::End},
 };
 use action_rules::{schema, values};
-use common_api::types::{ActionCall, Agent};
+use chrono::DateTime;
+use common_api::types::{ActionCall, Agent, SleepStep, action_call::Builtin};
 use serde_json::{Map, Value, json};
 use shared_db::{
+    clock::Clock,
+    enums::StepType,
     error::{Reason, Result},
     ids::{AgentId, CoreActionId, OrganizationId},
     json as wire,
     scope::{Db, Scope},
 };
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 /// Definitions of agents. A revision never changes, so what was read once is good for ever.
 #[derive(Clone)]
@@ -67,12 +79,122 @@ pub(crate) async fn run(turn: &Turn, agent: &Agent) -> Result<(), Stop> {
     };
     let mut outputs = Map::new();
     for call in before {
-        let step = prepare(turn, call, &outputs).await?;
-        let output = turn.step(step, None).await?;
+        let output = perform(turn, call, &outputs, None).await?;
         outputs.insert(call.step_key.clone(), output);
     }
-    let step = prepare(turn, last, &outputs).await?;
-    turn.step(step, Some(&finish)).await.map(drop)
+    perform(turn, last, &outputs, Some(&finish)).await.map(drop)
+}
+
+/// Does one step: a call of an action, or one of the others.
+async fn perform(
+    turn: &Turn,
+    call: &ActionCall,
+    outputs: &Map<String, Value>,
+    finish: Option<Finish<'_>>,
+) -> Result<Value, Stop> {
+    let key = call.step_key.as_str();
+    let context = Context { turn, call, outputs };
+    let input = context.input()?;
+    match &call.builtin {
+        None => turn.step(prepare(&context, input).await?, finish).await,
+        Some(Builtin::Value(_)) => turn.compute(key, StepType::Value, input, finish).await,
+        Some(Builtin::Sleep(step)) => {
+            let sleep = Sleep { duration: sleep_duration(&context, step, &input)? };
+            turn.wait(key, input, &sleep, finish).await
+        }
+        Some(Builtin::RequestInput(step)) => {
+            let asked = Input::of(&context, step)?;
+            turn.wait(key, input, &asked, finish).await
+        }
+        Some(Builtin::WaitSignal(step)) => turn.wait(key, input, &Signal::of(step), finish).await,
+        Some(Builtin::PutData(step)) => {
+            let put = Put::of(&context, step)?;
+            turn.wait(key, input, &put, finish).await
+        }
+        Some(Builtin::GetData(step)) => {
+            let get = Get::of(&context, step)?;
+            turn.wait(key, input, &get, finish).await
+        }
+        Some(Builtin::StartChildren(step)) => {
+            let children = Children::of(&context, step, &input)?;
+            let waited = turn.wait(key, input, &children, finish).await;
+            turn.core.wake.work_of(turn.lease().org);
+            waited
+        }
+    }
+}
+
+/// What a step is made from.
+pub(crate) struct Context<'c> {
+    pub(crate) turn: &'c Turn,
+    pub(crate) call: &'c ActionCall,
+    /// Of the steps before, by their keys.
+    pub(crate) outputs: &'c Map<String, Value>,
+}
+
+impl Context<'_> {
+    /// The step's input, with its templates filled in.
+    fn input(&self) -> Result<Value, Stop> {
+        match &self.call.input {
+            None => Ok(self.turn.input().clone()),
+            Some(template) => self.render(&wire::from_value(template.clone()), "input"),
+        }
+    }
+
+    /// Fills in the templates of a value. `field` is named in errors.
+    pub(crate) fn render(&self, template: &Value, field: &str) -> Result<Value, Stop> {
+        let context = json!({ "input": self.turn.input(), "steps": self.outputs });
+        values::render(template, &context).map_err(|fault| self.failed(fault.within(field).into()))
+    }
+
+    /// Fills in a template that makes text of `chars_min` to `chars_max` characters.
+    pub(crate) fn text(
+        &self,
+        template: &str,
+        field: &str,
+        (chars_min, chars_max): (usize, usize),
+    ) -> Result<String, Stop> {
+        let text = match self.render(&Value::String(template.to_owned()), field)? {
+            Value::String(it) => it.replace('\0', "\u{fffd}"),
+            other @ (Value::Null
+            | Value::Bool(_)
+            | Value::Number(_)
+            | Value::Array(_)
+            | Value::Object(_)) => other.to_string(),
+        };
+        let chars = text.chars().count();
+        if (chars_min..=chars_max).contains(&chars) {
+            return Ok(text);
+        }
+        let message =
+            format!("{field} must be {chars_min} to {chars_max} characters long, and is {chars}");
+        Err(self.failed(Failure::fatal(Reason::InvalidField, message)))
+    }
+
+    /// The execution fails, at this step.
+    pub(crate) fn failed(&self, failure: Failure) -> Stop {
+        Stop::Fail(failure.reason, failure.message, Some(self.call.step_key.clone()))
+    }
+}
+
+fn sleep_duration(
+    context: &Context<'_>,
+    step: &SleepStep,
+    input: &Value,
+) -> Result<Duration, Stop> {
+    if let Some(until) = input.get("until").and_then(Value::as_str) {
+        let until = DateTime::parse_from_rfc3339(until).map_err(|problem| {
+            let message = format!("input.until is not an RFC 3339 time: {problem}");
+            context.failed(Failure::fatal(Reason::InvalidField, message))
+        })?;
+        let left = until.to_utc() - Clock::System.now();
+        return Ok(left.to_std().unwrap_or_default());
+    }
+    let duration = step.duration.and_then(|it| Duration::try_from(it).ok());
+    duration.ok_or_else(|| {
+        let message = "a sleep needs a duration, or a time in input.until";
+        context.failed(Failure::fatal(Reason::InvalidField, message))
+    })
 }
 
 /// How an execution ends that came to `output`.
@@ -90,30 +212,17 @@ fn ending(schema: Option<&Value>, output: &Value) -> End {
     }
 }
 
-/// Fills in the input of a call and finds its action.
-async fn prepare<'c>(
-    turn: &Turn,
-    call: &'c ActionCall,
-    outputs: &Map<String, Value>,
-) -> Result<StepCall<'c>, Stop> {
-    let failed =
-        |failure: Failure| Stop::Fail(failure.reason, failure.message, Some(call.step_key.clone()));
-    let input = match &call.input {
-        None => turn.input().clone(),
-        Some(template) => {
-            let context = json!({ "input": turn.input(), "steps": outputs });
-            values::render(&wire::from_value(template.clone()), &context)
-                .map_err(|fault| failed(fault.within("input").into()))?
-        }
-    };
+/// Finds the action of a call.
+async fn prepare<'c>(context: &Context<'c>, input: Value) -> Result<StepCall<'c>, Stop> {
+    let Context { turn, call, .. } = context;
     let id: CoreActionId = call.core_action_id.parse().map_err(|_| {
         let message = format!("{:?} is not the id of a core action", call.core_action_id);
-        failed(Failure::fatal(Reason::ActionUnavailable, message))
+        context.failed(Failure::fatal(Reason::ActionUnavailable, message))
     })?;
     // Actions belong to the organization of the agent, also when another one executes it.
     let org = turn.work().agent_org_id;
     let actions = &turn.core.actions;
-    let action = turn.read(|| actions.get(org, id)).await?.map_err(failed)?;
+    let action = turn.read(|| actions.get(org, id)).await?.map_err(|it| context.failed(it))?;
     let retry = Retry::of(call.retry.as_ref(), action.retry.as_ref());
     Ok(StepCall { key: &call.step_key, action, input, retry })
 }

@@ -9,6 +9,7 @@ use shared_db::{
     read,
 };
 use sqlx::PgConnection;
+use uuid::Uuid;
 
 /// What can be written of an agent.
 #[derive(Clone, Debug)]
@@ -282,4 +283,25 @@ fn refused(error: sqlx::Error) -> Error {
         .on_constraint("agents_llm_config_check", long("agent.llm_config"))
         .on_constraint("agents_metadata_check", long("agent.metadata"))
         .on_constraint("agent_versions_definition_check", long("agent"))
+}
+
+/// The platforms that actions of the organization are on.
+pub async fn platforms(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    actions: &[Uuid],
+) -> Result<Vec<Uuid>> {
+    if actions.is_empty() {
+        return Ok(Vec::new());
+    }
+    let rows = sqlx::query!(
+        r#"select distinct platform_id as "id!: Uuid"
+         from web.core_actions
+         where org_id = $1 and id = any($2) and platform_id is not null"#,
+        org.0,
+        actions,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(rows.into_iter().map(|it| it.id).collect())
 }

@@ -23,6 +23,18 @@ pub enum WriteError {
     Store(#[from] Error),
 }
 
+impl WriteError {
+    /// Of a write under the token of a row that this transaction has locked: that it is fenced is a defect.
+    pub fn under_lock(self) -> Error {
+        match self {
+            Self::Fenced => {
+                Error::internal(anyhow::anyhow!("the row is locked, so its token holds"))
+            }
+            Self::Store(error) => error,
+        }
+    }
+}
+
 impl From<sqlx::Error> for WriteError {
     fn from(source: sqlx::Error) -> Self {
         Self::Store(source.into())

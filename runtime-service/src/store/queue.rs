@@ -1,162 +1,40 @@
-//! The queue: one narrow row for each execution that has not ended. Workers claim from it; the lease and its token live here.
+//! The queue: one narrow row for each execution that has not ended. Workers claim from it; the token that fences their writes lives
+//! here.
 
+mod claims;
+pub mod follow;
 mod overdue;
 
-pub use overdue::{Standing, backlog, lock, overdue};
+pub use claims::{
+    Claimed, Head, Limited, Seek, Work, claim, claim_limited, due_in, heads, promote,
+};
+pub use overdue::{Standing, backlog, lock, overdue, rescue};
 
 use super::lease::{Lease, WriteResult, held};
-use crate::engine::state::{Verb, sources};
 use shared_db::{
-    enums::ExecutionState,
+    enums::QueuePhase,
     error::Result,
-    ids::{ExecutionId, OrganizationId, WorkerId},
+    ids::{ExecutionId, OrganizationId},
 };
 use sqlx::PgConnection;
 use std::time::Duration;
 
-/// Work that a worker has just taken.
-#[derive(Clone, Debug)]
-pub struct Claimed {
-    pub lease: Lease,
-    /// How often it has been taken, this time included.
-    pub attempt: i32,
-    /// Until the worker's turn must be over.
-    pub attempt_ms: i64,
-    /// Until the execution must be over.
-    pub total_ms: i64,
-    /// How long it has waited since it could be taken.
-    pub waited_ms: i64,
+/// How much later than one of the next higher priority an execution is claimed, if both became ready at the same moment: its rank is the
+/// moment in milliseconds, put off by this for each priority below the third, or brought forward. Whatever has waited four times as long
+/// goes before everything that is new.
+pub const AGEING_STEP_MS: i64 = 30_000;
+
+/// What the holder of an execution is asked to do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked {
+    pub to_cancel: bool,
+    pub to_pause: bool,
 }
 
-/// Takes up to `limit` executions that are due, most urgent first. They are running when this is committed, and their event says so.
-///
-/// Across organizations: in `Scope::Platform`.
-pub async fn claim(
-    conn: &mut PgConnection,
-    worker: WorkerId,
-    ttl: Duration,
-    limit: i64,
-) -> Result<Vec<Claimed>> {
-    let rows = sqlx::query!(
-        r#"with picked as (
-            select org_id, execution_id
-            from runtime.execution_queue
-            where worker_id is null
-              and available_at <= now()
-              and now() < total_deadline
-              and (0 < lease_token or now() < queue_deadline)
-            order by priority, available_at, execution_id
-            limit $3
-            for update skip locked
-        ), claimed as (
-            update runtime.execution_queue as q
-            set worker_id = $1,
-                lease_until = now() + $2::bigint * interval '1 millisecond',
-                lease_token = q.lease_token + 1,
-                attempt_deadline = now() + e.attempt_limit_ms * interval '1 millisecond'
-            from picked
-            join runtime.agent_executions as e on e.org_id = picked.org_id and e.id = picked.execution_id
-            where q.org_id = picked.org_id and q.execution_id = picked.execution_id and e.state = any($4)
-            returning q.org_id, q.execution_id, q.lease_token, q.lost_leases, q.available_at, q.attempt_deadline, q.total_deadline
-        ), begun as (
-            update runtime.agent_executions as e
-            set state = 'running',
-                attempt = e.attempt + 1,
-                started_at = coalesce(e.started_at, now()),
-                last_event_seq = e.last_event_seq + 1
-            from claimed
-            where e.org_id = claimed.org_id and e.id = claimed.execution_id
-            returning e.org_id, e.id, e.attempt, e.last_event_seq, claimed.lease_token, claimed.lost_leases,
-                claimed.available_at, claimed.attempt_deadline, claimed.total_deadline
-        ), told as (
-            insert into runtime.execution_events (org_id, execution_id, seq, event_type, payload)
-            select org_id, id, last_event_seq,
-                (case when attempt = 1 then 'execution_started' else 'execution_resumed' end)::runtime.event_type,
-                jsonb_build_object('attempt', attempt, 'lost_leases', lost_leases)
-            from begun
-        )
-        select
-            org_id as "org_id!: OrganizationId",
-            id as "execution_id!: ExecutionId",
-            lease_token as "token!",
-            attempt as "attempt!",
-            (extract(epoch from attempt_deadline - now()) * 1000)::bigint as "attempt_ms!",
-            (extract(epoch from total_deadline - now()) * 1000)::bigint as "total_ms!",
-            (extract(epoch from now() - available_at) * 1000)::bigint as "waited_ms!"
-        from begun"#,
-        worker.0,
-        millis(ttl),
-        limit,
-        sources(Verb::Claim) as Vec<ExecutionState>,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|it| Claimed {
-            lease: Lease { org: it.org_id, execution: it.execution_id, token: it.token },
-            attempt: it.attempt,
-            attempt_ms: it.attempt_ms,
-            total_ms: it.total_ms,
-            waited_ms: it.waited_ms,
-        })
-        .collect())
-}
-
-/// Prolongs leases of a worker in one statement. Those that it no longer holds are missing from the answer.
-///
-/// Across organizations: in `Scope::Platform`.
-pub async fn renew(
-    conn: &mut PgConnection,
-    worker: WorkerId,
-    ttl: Duration,
-    leases: &[Lease],
-) -> Result<Vec<ExecutionId>> {
-    let orgs: Vec<_> = leases.iter().map(|it| it.org.0).collect();
-    let executions: Vec<_> = leases.iter().map(|it| it.execution.0).collect();
-    let tokens: Vec<_> = leases.iter().map(|it| it.token).collect();
-    let rows = sqlx::query!(
-        "update runtime.execution_queue as q
-         set lease_until = now() + $2::bigint * interval '1 millisecond'
-         from unnest($3::uuid[], $4::uuid[], $5::bigint[]) as held (org_id, execution_id, token)
-         where q.org_id = held.org_id
-           and q.execution_id = held.execution_id
-           and q.lease_token = held.token
-           and q.worker_id = $1
-         returning q.execution_id",
-        worker.0,
-        millis(ttl),
-        orgs.as_slice(),
-        executions.as_slice(),
-        tokens.as_slice(),
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|it| it.execution_id).collect())
-}
-
-/// Those of a worker's executions that somebody asked to stop.
-///
-/// Across organizations: in `Scope::Platform`.
-pub async fn cancel_requested(
-    conn: &mut PgConnection,
-    worker: WorkerId,
-) -> Result<Vec<ExecutionId>> {
-    let rows = sqlx::query!(
-        "select execution_id
-         from runtime.execution_queue
-         where worker_id = $1 and cancel_requested",
-        worker.0,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(|it| it.execution_id).collect())
-}
-
-/// Locks the row under the lease until the transaction ends, and says whether somebody asked to stop.
-pub async fn lock_held(conn: &mut PgConnection, lease: &Lease) -> WriteResult<bool> {
+/// Locks the row under the lease until the transaction ends, and says what somebody asked for.
+pub async fn lock_held(conn: &mut PgConnection, lease: &Lease) -> WriteResult<Asked> {
     let row = sqlx::query!(
-        "select cancel_requested
+        "select cancel_requested, pause_requested
          from runtime.execution_queue
          where org_id = $1 and execution_id = $2 and lease_token = $3
          for update",
@@ -166,30 +44,64 @@ pub async fn lock_held(conn: &mut PgConnection, lease: &Lease) -> WriteResult<bo
     )
     .fetch_optional(conn)
     .await?;
-    Ok(held(row)?.cancel_requested)
+    let row = held(row)?;
+    Ok(Asked { to_cancel: row.cancel_requested, to_pause: row.pause_requested })
 }
 
-/// Lets go of an execution: it can be claimed after `delay`, and the old token is worth nothing.
-pub async fn release(
-    conn: &mut PgConnection,
-    lease: &Lease,
-    delay: Duration,
-    lost: bool,
-) -> WriteResult {
+/// How a worker lets go of an execution.
+#[derive(Clone, Copy, Debug)]
+pub struct Leave {
+    /// When it may be claimed again; `None`: not before it is woken.
+    pub delay: Option<Duration>,
+    /// Its worker was lost with it.
+    pub lost: bool,
+    /// It waits for its children.
+    pub joins: bool,
+    /// Nobody may claim it before a person lets it go on.
+    pub paused: bool,
+}
+
+impl Leave {
+    /// Back into the queue, for anybody to take at once.
+    pub const AT_ONCE: Self =
+        Self { delay: Some(Duration::ZERO), lost: false, joins: false, paused: false };
+
+    pub fn phase(&self) -> QueuePhase {
+        match self.delay {
+            _ if self.paused => QueuePhase::Paused,
+            Some(Duration::ZERO) => QueuePhase::Ready,
+            _ => QueuePhase::Delayed,
+        }
+    }
+}
+
+/// Lets go of an execution; the old token is worth nothing.
+pub async fn release(conn: &mut PgConnection, lease: &Lease, how: Leave) -> WriteResult {
     let row = fenced!(
-        "update runtime.execution_queue as q
-        set worker_id = null,
-            lease_until = null,
-            attempt_deadline = null,
+        ", times as (
+            select coalesce(clock_timestamp() + $5::bigint * interval '1 millisecond', 'infinity') as available_at
+        )
+        update runtime.execution_queue as q
+        set phase = $4,
+            worker_id = null,
             lease_token = q.lease_token + 1,
-            lost_leases = q.lost_leases + case when $5 then 1 else 0 end,
-            available_at = clock_timestamp() + $4::bigint * interval '1 millisecond'
-        from lease
+            lost_leases = q.lost_leases + case when $6 then 1 else 0 end,
+            joins = $7,
+            pause_requested = q.pause_requested and $4 <> 'paused'::runtime.queue_phase,
+            queue_deadline = null,
+            deadline = q.total_deadline,
+            available_at = times.available_at,
+            rank = case when isfinite(times.available_at) then (extract(epoch from times.available_at) * 1000)::bigint else 0 end
+                + (q.priority - 3) * $8::bigint
+        from lease, times
         where q.org_id = lease.org_id and q.execution_id = lease.execution_id
         returning q.execution_id",
         lease,
-        millis(delay),
-        lost,
+        how.phase() as QueuePhase,
+        how.delay.map(millis),
+        how.lost,
+        how.joins,
+        AGEING_STEP_MS,
     )
     .fetch_optional(conn)
     .await?;
@@ -197,12 +109,17 @@ pub async fn release(
     Ok(())
 }
 
-/// Marks an execution that a worker holds: it is to stop.
-pub async fn request_cancel(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
+/// Marks an execution that a worker holds: it is to stop, and is stopped by force if it has not within `grace`.
+pub async fn request_cancel(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    grace: Duration,
+) -> WriteResult {
     let row = fenced!(
         ", marked as (
             update runtime.execution_queue as q
-            set cancel_requested = true
+            set cancel_requested = true,
+                deadline = least(q.deadline, now() + $4::bigint * interval '1 millisecond')
             from lease
             where q.org_id = lease.org_id and q.execution_id = lease.execution_id
         )
@@ -212,6 +129,7 @@ pub async fn request_cancel(conn: &mut PgConnection, lease: &Lease) -> WriteResu
         where e.org_id = lease.org_id and e.id = lease.execution_id
         returning e.id",
         lease,
+        millis(grace),
     )
     .fetch_optional(conn)
     .await?;
@@ -219,6 +137,71 @@ pub async fn request_cancel(conn: &mut PgConnection, lease: &Lease) -> WriteResu
     Ok(())
 }
 
-pub(super) fn millis(duration: Duration) -> i64 {
+/// Lets an execution that waits be claimed at once: what it waits for may have come. What is not waiting is left alone; the fact that it
+/// is told of must have been written in this transaction before, so that whoever suspends it at this moment sees it. What was never begun
+/// waits for its time, or for its key, and is left alone as well.
+///
+/// Returns whether it waited.
+pub async fn wake(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    execution: ExecutionId,
+) -> Result<bool> {
+    Ok(wake_all(conn, org, &[execution]).await? == 1)
+}
+
+/// [`wake`] for many. Returns how many waited.
+pub async fn wake_all(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    executions: &[ExecutionId],
+) -> Result<u64> {
+    let ids: Vec<_> = executions.iter().map(|it| it.0).collect();
+    // Whoever is about to suspend one has its row locked, and it does not wait yet. The statement after this one sees what came of it.
+    sqlx::query!(
+        "select execution_id
+         from runtime.execution_queue
+         where org_id = $1 and execution_id = any($2)
+         order by execution_id
+         for update",
+        org.0,
+        &ids,
+    )
+    .fetch_all(&mut *conn)
+    .await?;
+    let woken = sqlx::query!(
+        "with woken as (
+            update runtime.execution_queue as q
+            set phase = 'ready',
+                available_at = now(),
+                rank = (extract(epoch from now()) * 1000)::bigint + (q.priority - 3) * $3::bigint,
+                joins = false,
+                lease_token = q.lease_token + 1
+            from runtime.agent_executions as e
+            where q.org_id = $1 and q.execution_id = any($2) and q.phase = 'delayed' and 0 < q.attempt
+              and e.org_id = q.org_id and e.id = q.execution_id
+              and e.state in ('waiting_input', 'waiting_effect', 'waiting_children', 'sleeping')
+            returning q.org_id, q.execution_id
+        ), moved as (
+            update runtime.agent_executions as e
+            set state = 'queued', last_event_seq = e.last_event_seq + 1
+            from woken
+            where e.org_id = woken.org_id and e.id = woken.execution_id
+            returning e.org_id, e.id, e.last_event_seq
+        )
+        insert into runtime.execution_events (org_id, execution_id, seq, event_type)
+        select org_id, id, last_event_seq, 'execution_woken'
+        from moved",
+        org.0,
+        &ids,
+        AGEING_STEP_MS,
+    )
+    .execute(conn)
+    .await?;
+    Ok(woken.rows_affected())
+}
+
+/// As the columns that count milliseconds take it.
+pub fn millis(duration: Duration) -> i64 {
     i64::try_from(duration.as_millis()).unwrap_or(i64::MAX)
 }

@@ -1,13 +1,20 @@
 //! Steps of executions: checkpoints, written by whoever holds the lease.
 
-use super::lease::{Lease, WriteResult, held};
+pub mod decisions;
+
+use super::{
+    lease::{Lease, WriteResult, held},
+    turns::StepRow,
+};
+use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared_db::{
-    enums::{SideEffect, StepState, StepType},
-    error::Result,
+    enums::{SideEffect, StepDecision, StepState, StepType},
+    error::{Reason, Result, reason_name},
     ids::{ExecutionId, OrganizationId, StepId},
 };
 use sqlx::PgConnection;
+use std::time::Duration;
 
 /// A step as a worker finds it.
 #[derive(Clone, Debug)]
@@ -15,25 +22,30 @@ pub struct Step {
     pub id: StepId,
     pub step_key: String,
     pub sequence: i32,
+    pub step_type: StepType,
     pub state: StepState,
     pub side_effect: SideEffect,
     pub input_hash: Vec<u8>,
+    pub input: Option<Value>,
     pub output: Option<Value>,
     pub error_reason: Option<String>,
     pub error_message: Option<String>,
     pub attempt: i32,
     pub failures: i32,
+    pub decision: Option<StepDecision>,
+    pub wait_until: Option<DateTime<Utc>>,
 }
 
-#[derive(Clone, Debug)]
-pub struct NewStep {
-    pub id: StepId,
-    pub step_key: String,
-    pub sequence: i32,
-    pub step_type: StepType,
-    pub side_effect: SideEffect,
-    pub input_hash: [u8; 32],
-    pub input: Value,
+/// Runs a statement that ends in the columns of a step.
+macro_rules! step {
+    ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
+        sqlx::query_as!(
+            Step,
+            $head + " id, step_key, sequence, step_type, state, side_effect, input_hash, input, output, error_reason, error_message,
+                attempt, failures, decision, wait_until " + $tail
+            $(, $arg)*
+        )
+    };
 }
 
 /// All steps of an execution, in the order in which they began.
@@ -42,17 +54,108 @@ pub async fn list(
     org: OrganizationId,
     execution: ExecutionId,
 ) -> Result<Vec<Step>> {
-    Ok(sqlx::query_as!(
-        Step,
-        "select id, step_key, sequence, state, side_effect, input_hash, output, error_reason, error_message, attempt, failures
-         from runtime.execution_steps
-         where org_id = $1 and execution_id = $2
-         order by sequence",
+    let rows = step!(
+        "select",
+        "from runtime.execution_steps where org_id = $1 and execution_id = $2 order by sequence",
         org.0,
         execution.0,
+    );
+    Ok(rows.fetch_all(conn).await?)
+}
+
+/// A step of the execution that is held, if it has begun.
+pub async fn find(conn: &mut PgConnection, lease: &Lease, key: &str) -> Result<Option<Step>> {
+    let row = step!(
+        "select",
+        "from runtime.execution_steps where org_id = $1 and execution_id = $2 and step_key = $3",
+        lease.org.0,
+        lease.execution.0,
+        key,
+    );
+    Ok(row.fetch_optional(conn).await?)
+}
+
+/// Begins a step that waits, for `limit` at the longest.
+pub async fn open(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    row: &StepRow,
+    limit: Option<Duration>,
+) -> WriteResult<Step> {
+    let opened = fenced!(
+        "insert into runtime.execution_steps
+            (org_id, execution_id, step_key, id, sequence, step_type, state, side_effect, input_hash, input, wait_until)
+        select org_id, execution_id, $4, $5, $6, $7, 'waiting', $8, decode($9, 'hex'), $10,
+            now() + $11::bigint * interval '1 millisecond'
+        from lease
+        returning id",
+        lease,
+        row.step_key,
+        row.id.0,
+        row.sequence,
+        row.step_type as StepType,
+        row.side_effect as SideEffect,
+        row.input_hash,
+        row.input,
+        limit.map(super::queue::millis),
     )
-    .fetch_all(conn)
-    .await?)
+    .fetch_optional(&mut *conn)
+    .await?;
+    held(opened)?;
+    held(find(conn, lease, &row.step_key).await?)
+}
+
+/// How long a step that waits may go on waiting, by the database's clock; zero when that is over, `None` where nothing bounds it.
+pub async fn wait_left(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    key: &str,
+) -> Result<Option<Duration>> {
+    let row = sqlx::query!(
+        r#"select case
+            when wait_until is not null then greatest(0, ceil(extract(epoch from wait_until - clock_timestamp()) * 1000))
+         end::bigint as millis
+         from runtime.execution_steps
+         where org_id = $1 and execution_id = $2 and step_key = $3"#,
+        lease.org.0,
+        lease.execution.0,
+        key,
+    )
+    .fetch_one(conn)
+    .await?;
+    Ok(row.millis.map(|it| Duration::from_millis(it.unsigned_abs())))
+}
+
+/// Ends a step that waited: with its output, or with reason and message.
+pub async fn close(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    key: &str,
+    outcome: Result<&Value, (&str, &str)>,
+) -> WriteResult {
+    let state = if outcome.is_ok() { StepState::Succeeded } else { StepState::Failed };
+    let error = outcome.err();
+    let row = fenced!(
+        "update runtime.execution_steps as s
+        set state = $5,
+            output = $6,
+            error_reason = $7,
+            error_message = $8,
+            finished_at = clock_timestamp()
+        from lease
+        where s.org_id = lease.org_id and s.execution_id = $2 and s.step_key = $4 and s.state = 'waiting'
+        returning s.id",
+        lease,
+        key,
+        state as StepState,
+        outcome.ok(),
+        error.map(|it| it.0),
+        error.map(|it| it.1),
+    )
+    .fetch_optional(conn)
+    .await?;
+    held(row)?;
+    Ok(())
 }
 
 /// Where a step stands: its attempt and state.
@@ -74,106 +177,12 @@ pub async fn standing(
     Ok(row.map(|it| (it.attempt, it.state)))
 }
 
-/// Begins a step for the first time.
-pub async fn begin(conn: &mut PgConnection, lease: &Lease, new: &NewStep) -> WriteResult {
-    let row = fenced!(
-        "insert into runtime.execution_steps
-            (org_id, id, execution_id, step_key, sequence, step_type, state, side_effect, input_hash, input)
-        select org_id, $4, execution_id, $5, $6, $7, 'running', $8, $9, $10
-        from lease
-        returning id",
-        lease,
-        new.id.0,
-        new.step_key,
-        new.sequence,
-        new.step_type as StepType,
-        new.side_effect as SideEffect,
-        new.input_hash.as_slice(),
-        new.input,
-    )
-    .fetch_optional(conn)
-    .await?;
-    held(row)?;
-    Ok(())
-}
-
-/// Begins another attempt of a step that was interrupted, or that waited for it.
-pub async fn again(
-    conn: &mut PgConnection,
-    lease: &Lease,
-    id: StepId,
-    attempt: i32,
-) -> WriteResult {
-    let row = fenced!(
-        "update runtime.execution_steps as s
-        set state = 'running', attempt = $5, error_reason = null, error_message = null
-        from lease
-        where s.org_id = lease.org_id and s.execution_id = lease.execution_id and s.id = $4
-          and s.state in ('running', 'waiting') and s.attempt = $5 - 1
-        returning s.id",
-        lease,
-        id.0,
-        attempt,
-    )
-    .fetch_optional(conn)
-    .await?;
-    held(row)?;
-    Ok(())
-}
-
-/// Keeps the output of a step, for good, and returns it as it is stored.
-pub async fn succeed(
-    conn: &mut PgConnection,
-    lease: &Lease,
-    id: StepId,
-    output: &Value,
-) -> WriteResult<Value> {
-    let row = fenced!(
-        "update runtime.execution_steps as s
-        set state = 'succeeded', output = $5, finished_at = clock_timestamp()
-        from lease
-        where s.org_id = lease.org_id and s.execution_id = lease.execution_id and s.id = $4 and s.state = 'running'
-        returning s.output as \"output!\"",
-        lease,
-        id.0,
-        output,
-    )
-    .fetch_optional(conn)
-    .await?;
-    Ok(held(row)?.output)
-}
-
-/// Notes a failed try: the step waits for the next one, or (`retry` false) has failed for good.
-pub async fn fail(
-    conn: &mut PgConnection,
-    lease: &Lease,
-    id: StepId,
-    retry: bool,
-    reason: &str,
-    message: &str,
-) -> WriteResult {
-    let state = if retry { StepState::Waiting } else { StepState::Failed };
-    let row = fenced!(
-        "update runtime.execution_steps as s
-        set state = $5,
-            failures = s.failures + 1,
-            error_reason = $6,
-            error_message = $7,
-            finished_at = case when $8 then null else clock_timestamp() end
-        from lease
-        where s.org_id = lease.org_id and s.execution_id = lease.execution_id and s.id = $4 and s.state = 'running'
-        returning s.id",
-        lease,
-        id.0,
-        state as StepState,
-        reason,
-        message,
-        retry,
-    )
-    .fetch_optional(conn)
-    .await?;
-    held(row)?;
-    Ok(())
+impl Step {
+    /// It must not be repeated, nobody knows whether it took effect, and a person is to say.
+    pub fn is_undecided(&self) -> bool {
+        self.state == StepState::Waiting
+            && self.error_reason.as_deref() == Some(reason_name(Reason::StepOutcomeUnknown))
+    }
 }
 
 /// Closes the steps that an ending execution leaves open. One that must not be repeated and was under way may have taken effect, and says so.
@@ -188,13 +197,14 @@ pub async fn close_open(
         "update runtime.execution_steps as s
         set state = $4,
             error_reason = case
-                when s.state = 'running' and s.side_effect = 'at_most_once' then 'STEP_OUTCOME_UNKNOWN'
+                when s.error_reason = 'STEP_OUTCOME_UNKNOWN' or (s.state = 'running' and s.side_effect = 'at_most_once')
+                    then 'STEP_OUTCOME_UNKNOWN'
                 else $5
             end,
             error_message = $6,
             finished_at = clock_timestamp()
         from lease
-        where s.org_id = lease.org_id and s.execution_id = lease.execution_id
+        where s.org_id = lease.org_id and s.execution_id = $2
           and s.state in ('pending', 'running', 'waiting')",
         lease,
         state as StepState,
@@ -204,4 +214,47 @@ pub async fn close_open(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
+}
+
+/// The id of a step of the execution that is held, and what it has noted for itself.
+pub async fn noted(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    key: &str,
+) -> WriteResult<(StepId, Value)> {
+    let row = sqlx::query!(
+        "select id, metadata
+         from runtime.execution_steps
+         where org_id = $1 and execution_id = $2 and step_key = $3",
+        lease.org.0,
+        lease.execution.0,
+        key,
+    )
+    .fetch_optional(conn)
+    .await?;
+    let row = held(row)?;
+    Ok((row.id, row.metadata))
+}
+
+/// Notes something for when the step is looked at again: an object of at most 64 KiB.
+pub async fn note(
+    conn: &mut PgConnection,
+    lease: &Lease,
+    key: &str,
+    metadata: Value,
+) -> WriteResult {
+    let row = fenced!(
+        "update runtime.execution_steps as s
+        set metadata = s.metadata || $5
+        from lease
+        where s.org_id = lease.org_id and s.execution_id = lease.execution_id and s.step_key = $4
+        returning s.id",
+        lease,
+        key,
+        metadata,
+    )
+    .fetch_optional(conn)
+    .await?;
+    held(row)?;
+    Ok(())
 }

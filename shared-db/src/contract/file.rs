@@ -1,6 +1,6 @@
 //! `ownership.toml` as it is written. An attribute that nobody knows is refused: a misspelt one would protect nothing.
 
-use super::{RowScope, Table};
+use super::{Retention, RowScope, Table};
 use crate::scope::Service;
 use serde::Deserialize;
 use std::collections::BTreeMap;
@@ -17,6 +17,7 @@ pub(super) struct File {
 #[serde(deny_unknown_fields)]
 pub(super) struct Roles {
     pub(super) owner: String,
+    pub(super) maintenance: String,
 }
 
 #[derive(Deserialize)]
@@ -38,7 +39,9 @@ pub(super) struct Line {
     #[serde(default)]
     cross_tenant: Vec<String>,
     members: Option<String>,
-    retention: Option<String>,
+    retention: Option<Retention>,
+    #[serde(default)]
+    maintained: bool,
 }
 
 impl Line {
@@ -53,6 +56,7 @@ impl Line {
             cross_tenant: self.cross_tenant,
             members: self.members,
             retention: self.retention,
+            maintained: self.maintained,
         }
     }
 }

@@ -81,6 +81,20 @@ pub(super) async fn apply(
     Ok(true)
 }
 
+/// Lets the owner see all rows while migrations move them. [`apply`] forces row-level security on it again, in the same transaction.
+pub(super) async fn lift(conn: &mut PgConnection) -> Result<()> {
+    let sql = "
+        select n.nspname::text, c.relname::text
+        from pg_catalog.pg_class c
+        join pg_catalog.pg_namespace n on n.oid = c.relnamespace
+        where n.nspname in ('web', 'runtime') and c.relforcerowsecurity";
+    let forced: Vec<(String, String)> = sqlx::query_as(sql).fetch_all(&mut *conn).await?;
+    let lift = |(schema, table): &(String, String)| {
+        format!("alter table {} no force row level security", quote::path(schema, table))
+    };
+    run_sql(conn, forced.iter().map(lift).collect::<Vec<_>>().join("; ")).await
+}
+
 /// Policies are always made afresh, so that none outlives the contract.
 async fn drop_policies(conn: &mut PgConnection) -> Result<()> {
     let sql = "

@@ -1,12 +1,14 @@
-//! Executions and their events.
+//! Executions: one of them, [`lists`] of them, and their [`events`].
 
-use super::object;
+pub mod events;
+pub mod lists;
+
 use crate::{
-    enums::{EventType, ExecutionState},
+    enums::{ClosePolicy, ExecutionState},
     error::{Error, Result},
     ids::{AgentId, ExecutionId, OrganizationId, UserId},
     json,
-    page::{Cursor, Page, PageRequest, Paged},
+    page::{Cursor, Paged},
     wire::{duration, timestamp},
 };
 use chrono::{DateTime, Utc};
@@ -28,7 +30,12 @@ pub struct Execution {
     pub agent_revision: i32,
     pub session_id: String,
     pub parent_execution_id: Option<ExecutionId>,
+    pub root_execution_id: ExecutionId,
     pub call_stack: Vec<Uuid>,
+    pub close_policy: ClosePolicy,
+    pub execution_key: Option<String>,
+    pub forked_from: Option<ExecutionId>,
+    pub forked_from_step: Option<String>,
     pub initial_prompt: String,
     pub input: Value,
     pub output: Option<Value>,
@@ -40,6 +47,7 @@ pub struct Execution {
     pub last_event_seq: i64,
     pub priority: i16,
     pub cancel_requested: bool,
+    pub pause_requested: bool,
     pub queue_limit_ms: i64,
     pub attempt_limit_ms: i64,
     pub total_limit_ms: i64,
@@ -49,14 +57,6 @@ pub struct Execution {
     pub updated_at: DateTime<Utc>,
     pub started_at: Option<DateTime<Utc>>,
     pub finished_at: Option<DateTime<Utc>>,
-}
-
-/// What a list is narrowed to; `None` leaves a column out of account.
-#[derive(Clone, Debug, Default)]
-pub struct ExecutionFilter {
-    pub state: Option<ExecutionState>,
-    pub agent: Option<AgentId>,
-    pub session: Option<String>,
 }
 
 /// How far an execution has come, as narrow as a watch needs it.
@@ -71,13 +71,13 @@ pub struct Progress {
 /// Exported for the one who writes the table; everyone else calls the functions of this module.
 #[macro_export]
 macro_rules! execution_columns {
-    ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
+    ($head:literal, $tail:literal $(+ $more:literal)* $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             $crate::read::executions::Execution,
-            $head + " org_id, id, agent_org_id, agent_id, agent_revision, session_id, parent_execution_id, call_stack,
-                initial_prompt, input, output, state, error_reason, error_message, error_step_key, attempt, last_event_seq,
+            $head + " org_id, id, agent_org_id, agent_id, agent_revision, session_id, parent_execution_id, root_execution_id, call_stack,
+                close_policy, execution_key, forked_from, forked_from_step, pause_requested, initial_prompt, input, output, state, error_reason, error_message, error_step_key, attempt, last_event_seq,
                 priority, cancel_requested, queue_limit_ms, attempt_limit_ms, total_limit_ms, not_before, created_by,
-                created_at, updated_at, started_at, finished_at " + $tail
+                created_at, updated_at, started_at, finished_at " + $tail $(+ $more)*
             $(, $arg)*
         )
     };
@@ -110,35 +110,6 @@ pub async fn find(
     Ok(row.map(Into::into))
 }
 
-/// The executions of the organization, newest first.
-pub async fn list(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    filter: &ExecutionFilter,
-    page: &PageRequest,
-) -> Result<Page<pb::Execution>> {
-    let rows = execution!(
-        "select",
-        "from runtime.agent_executions
-         where org_id = $1
-           and ($2::runtime.execution_state is null or state = $2)
-           and ($3::uuid is null or agent_id = $3)
-           and ($4::text is null or session_id = $4)
-           and ($5::timestamptz is null or (created_at, id) < ($5, $6))
-         order by created_at desc, id desc
-         limit $7",
-        org.0,
-        filter.state as Option<ExecutionState>,
-        filter.agent.map(|it| it.0),
-        filter.session,
-        page.after_time(),
-        page.after_id(),
-        page.limit(),
-    )
-    .fetch(conn);
-    Page::collect(rows, page, |row| Ok(row.into())).await
-}
-
 /// How far an execution has come.
 pub async fn progress(
     conn: &mut PgConnection,
@@ -156,41 +127,6 @@ pub async fn progress(
     .fetch_optional(conn)
     .await?
     .ok_or_else(|| Error::not_found("execution", id))
-}
-
-/// At most `limit` events of an execution from `from_seq` on, in order.
-pub async fn events(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    id: ExecutionId,
-    from_seq: i64,
-    limit: i64,
-) -> Result<Vec<pb::ExecutionEvent>> {
-    let rows = sqlx::query_as!(
-        Event,
-        "select execution_id, seq, event_type as kind, step_key, payload, created_at
-         from runtime.execution_events
-         where org_id = $1 and execution_id = $2 and $3 <= seq
-         order by seq
-         limit $4",
-        org.0,
-        id.0,
-        from_seq,
-        limit,
-    )
-    .fetch_all(conn)
-    .await?;
-    Ok(rows.into_iter().map(Into::into).collect())
-}
-
-/// A row of `runtime.execution_events`.
-struct Event {
-    execution_id: ExecutionId,
-    seq: i64,
-    kind: EventType,
-    step_key: Option<String>,
-    payload: Value,
-    created_at: DateTime<Utc>,
 }
 
 /// The error that three columns of executions, steps and action executions make, if there is one.
@@ -246,19 +182,13 @@ impl From<Execution> for pb::Execution {
                 total: Some(duration(it.total_limit_ms)),
             }),
             cancel_requested: it.cancel_requested,
-        }
-    }
-}
-
-impl From<Event> for pb::ExecutionEvent {
-    fn from(it: Event) -> Self {
-        Self {
-            execution_id: it.execution_id.to_string(),
-            seq: it.seq,
-            r#type: pb::EventType::from(it.kind).into(),
-            step_key: it.step_key.unwrap_or_default(),
-            payload: object(it.payload),
-            create_time: Some(timestamp(it.created_at)),
+            pause_requested: it.pause_requested,
+            root_execution_id: it.root_execution_id.to_string(),
+            execution_key: it.execution_key.unwrap_or_default(),
+            close_policy: pb::ClosePolicy::from(it.close_policy).into(),
+            forked_from: it.forked_from.map(|it| it.to_string()).unwrap_or_default(),
+            forked_from_step: it.forked_from_step.unwrap_or_default(),
+            a2a_state: it.state.a2a().to_owned(),
         }
     }
 }

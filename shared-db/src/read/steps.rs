@@ -2,9 +2,9 @@
 
 use super::{executions::error, object};
 use crate::{
-    enums::{SideEffect, StepState, StepType},
-    error::Result,
-    ids::{ActionExecutionId, CoreActionId, ExecutionId, OrganizationId, StepId},
+    enums::{SideEffect, StepDecision, StepState, StepType},
+    error::{Error, Result},
+    ids::{ActionExecutionId, CoreActionId, ExecutionId, OrganizationId, StepId, UserId},
     json,
     page::{Cursor, Page, PageRequest, Paged},
     wire::{duration, timestamp},
@@ -25,12 +25,12 @@ pub async fn list(
     let rows = sqlx::query_as!(
         Step,
         "select id, execution_id, step_key as key, sequence, step_type as kind, state, side_effect, input, output, error_reason,
-                error_message, attempt, metadata, started_at, finished_at, created_at
+                error_message, attempt, metadata, decision, decided_by, wait_until, started_at, finished_at, created_at
          from runtime.execution_steps
          where org_id = $1
            and execution_id = $2
            and sequence > coalesce(
-               (select it.sequence from runtime.execution_steps it where it.org_id = $1 and it.id = $3),
+               (select it.sequence from runtime.execution_steps it where it.org_id = $1 and it.execution_id = $2 and it.id = $3),
                0
            )
          order by sequence
@@ -42,6 +42,28 @@ pub async fn list(
     )
     .fetch(conn);
     Page::collect(rows, page, |row| Ok(row.into())).await
+}
+
+/// A step of an execution by its key.
+pub async fn get(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    execution: ExecutionId,
+    key: &str,
+) -> Result<pb::ExecutionStep> {
+    let row = sqlx::query_as!(
+        Step,
+        "select id, execution_id, step_key as key, sequence, step_type as kind, state, side_effect, input, output, error_reason,
+                error_message, attempt, metadata, decision, decided_by, wait_until, started_at, finished_at, created_at
+         from runtime.execution_steps
+         where org_id = $1 and execution_id = $2 and step_key = $3",
+        org.0,
+        execution.0,
+        key,
+    )
+    .fetch_optional(conn)
+    .await?;
+    row.map(Into::into).ok_or_else(|| Error::not_found("step", key))
 }
 
 /// The attempts to perform actions that an execution made, oldest first.
@@ -86,6 +108,9 @@ struct Step {
     error_message: Option<String>,
     attempt: i32,
     metadata: Value,
+    decision: Option<StepDecision>,
+    decided_by: Option<UserId>,
+    wait_until: Option<DateTime<Utc>>,
     started_at: DateTime<Utc>,
     finished_at: Option<DateTime<Utc>>,
     created_at: DateTime<Utc>,
@@ -140,6 +165,9 @@ impl From<Step> for pb::ExecutionStep {
             start_time: Some(timestamp(it.started_at)),
             end_time: it.finished_at.map(timestamp),
             metadata: object(it.metadata),
+            decision: it.decision.map_or(0, |it| pb::StepDecision::from(it).into()),
+            decided_by: it.decided_by.map(|it| it.to_string()).unwrap_or_default(),
+            wait_until: it.wait_until.map(timestamp),
         }
     }
 }

@@ -65,7 +65,7 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
     let rows: Vec<(String, String, String)> = sqlx::query_as(OBJECTS)
         .bind(grants::schemas())
         .bind(&look.contract.owner)
-        .bind(Look::roles())
+        .bind(look.restricted())
         .fetch_all(&mut *look.conn)
         .await?;
     let columns = columns(look.conn).await?;

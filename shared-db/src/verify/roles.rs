@@ -19,7 +19,7 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
 
 fn everybody(contract: &Contract) -> Vec<&str> {
     let services = Principal::ALL.iter().map(|it| it.role());
-    std::iter::once(contract.owner.as_str()).chain(services).collect()
+    [contract.owner.as_str(), contract.maintenance.as_str()].into_iter().chain(services).collect()
 }
 
 async fn attributes(look: &mut Look<'_>) -> Result<Vec<Finding>> {
@@ -86,7 +86,7 @@ async fn memberships(look: &mut Look<'_>) -> Result<Vec<Finding>> {
         where u.rolname = any ($1)
         order by 1, 2";
     let edges: Vec<(String, String)> =
-        sqlx::query_as(sql).bind(Look::roles()).fetch_all(&mut *look.conn).await?;
+        sqlx::query_as(sql).bind(look.restricted()).fetch_all(&mut *look.conn).await?;
     let unexpected = edges.into_iter().filter(|(member, role)| !is_its_platform_role(member, role));
     let finding = |(member, role): (String, String)| {
         let why = format!("it is a member of {role}, and can do what that role can");
@@ -149,7 +149,7 @@ async fn settings(look: &mut Look<'_>) -> Result<Vec<Finding>> {
             and (s.setdatabase = 0 or d.datname = current_database())
             and (setting like 'app.%' or split_part(setting, '=', 1) in ('role', 'session_authorization', 'session_replication_role'))";
     let rows: Vec<(Option<String>, Option<String>, String)> =
-        sqlx::query_as(sql).bind(Look::roles()).fetch_all(&mut *look.conn).await?;
+        sqlx::query_as(sql).bind(look.restricted()).fetch_all(&mut *look.conn).await?;
     let finding = |(role, database, name): (Option<String>, Option<String>, String)| {
         let role = role.as_deref().map(ident);
         let database = database.as_deref().map(ident);
@@ -182,7 +182,7 @@ async fn parameters(look: &mut Look<'_>) -> Result<Vec<Finding>> {
         group by 1, 2
         order by 1, 2";
     let rows: Vec<(String, String, String)> =
-        sqlx::query_as(sql).bind(Look::roles()).fetch_all(&mut *look.conn).await?;
+        sqlx::query_as(sql).bind(look.restricted()).fetch_all(&mut *look.conn).await?;
     let finding = |(name, role, verbs): (String, String, String)| {
         let why = format!("{role} may {verbs} it, which only a superuser should");
         let mend = format!("revoke {verbs} on parameter {name} from {}", ident(&role));

@@ -58,7 +58,7 @@ impl Stored {
             stored.as_ref() == wanted.then_some(&condition)
         };
         self.permissive
-            && self.roles == [wanted.role]
+            && self.roles == [wanted.role.as_str()]
             && self.verb == wanted.verb.sql()
             && same(&self.using, wanted.has_using())
             && same(&self.check, wanted.has_check())
@@ -99,7 +99,7 @@ async fn policies(look: &mut Look<'_>) -> Result<Vec<Finding>> {
         sqlx::query_scalar(sql).bind(look.paths()).fetch_all(&mut *look.conn).await?;
     let mut all = Vec::new();
     for table in look.contract.tables.iter().filter(|it| there.contains(&it.path())) {
-        let wanted = policies::of_table(table);
+        let wanted = policies::of_table(look.contract, table);
         for it in &wanted {
             let object = format!("{} on {}", it.name, it.table);
             match stored.iter().find(|s| s.path == it.table && s.name == it.name) {

@@ -83,13 +83,13 @@ async fn partitions(look: &mut Look<'_>) -> Result<Vec<Finding>> {
         order by 1";
     let rows: Vec<(String, bool)> = sqlx::query_as(sql)
         .bind(look.paths())
-        .bind(Look::roles())
+        .bind(look.restricted())
         .fetch_all(&mut *look.conn)
         .await?;
     let finding = |(path, partition): (String, bool)| {
         let (why, mend) = if partition {
             let why = "a service can reach it directly, past the row-level security of its root";
-            (why, format!("revoke all on {path} from public, {}", Look::roles().join(", ")))
+            (why, format!("revoke all on {path} from public, {}", look.restricted().join(", ")))
         } else {
             (
                 "its rows appear in its parent, past the parent's policies",

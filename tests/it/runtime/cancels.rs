@@ -1,7 +1,18 @@
 //! Asking an execution to stop, wherever it stands.
 
-use super::workshop::{Workshop, quick};
-use runtime_service::{engine::EngineConfig, store::queue};
+use super::workshop::{
+    Workshop,
+    changes::{change, step},
+    quick,
+};
+use runtime_service::{
+    engine::EngineConfig,
+    store::{
+        executions::Insistence,
+        lease::Lease,
+        turns::{self, Changed},
+    },
+};
 use serde_json::json;
 use shared_db::{
     error::Reason,
@@ -88,10 +99,7 @@ async fn one_whose_worker_is_dead_is_cancelled_when_the_lease_ends() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("pure", "/echo").await;
     let id = workshop.start(agent, json!({})).await;
-    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-    let ttl = Duration::from_millis(300);
-    queue::claim(&mut tx, WorkerId::generate(), ttl, 1).await.unwrap();
-    tx.commit().await.unwrap();
+    workshop.claim(WorkerId::generate(), Duration::from_millis(300), 1).await;
     workshop.cancel(id, "stop").await.unwrap();
     assert_eq!(workshop.standing(id).await.state, "running");
     let engine = workshop.engine(quick());
@@ -141,4 +149,77 @@ async fn asking_at_any_moment_ends_it_once_and_leaves_no_gap() {
     assert!(states.contains("cancelled"), "{states:?}");
     assert!(!states.contains("failed"), "{states:?}");
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_holder_that_does_not_listen_is_ended_after_the_grace_and_not_before() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("at_most_once", "/echo").await;
+    let id = workshop.start(agent, json!({})).await;
+    // Alive, and deaf.
+    let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 1).await.remove(0);
+    let began = Instant::now();
+    let grace = Duration::from_millis(600);
+    let asked = Insistence { force: false, grace };
+    workshop.cancel_as(id, "please", asked).await.unwrap();
+    // Asking again gives no more time, and takes none.
+    workshop
+        .cancel_as(id, "", Insistence { grace: Duration::from_mins(1), ..asked })
+        .await
+        .unwrap();
+    let engine = workshop.engine(EngineConfig { worker_concurrency: 0, ..quick() });
+    let standing = workshop.ended(id).await;
+    let took = began.elapsed();
+    assert!(grace <= took && took < grace + Duration::from_secs(1), "{took:?}");
+    assert_eq!(
+        (standing.state.as_str(), standing.message.as_deref()),
+        ("cancelled", Some("please"))
+    );
+    fenced(&workshop, &claimed.lease).await;
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn force_ends_it_at_once_and_fences_its_holder() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("at_most_once", "/echo").await;
+    let (id, asked) =
+        (workshop.start(agent, json!({})).await, workshop.start(agent, json!({})).await);
+    let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 2).await;
+    // Also when it was asked before.
+    workshop.cancel(asked, "please").await.unwrap();
+    for id in [id, asked] {
+        workshop.cancel_by_force(id).await.unwrap();
+        let standing = workshop.standing(id).await;
+        assert_eq!((standing.state.as_str(), standing.attempt), ("cancelled", 1));
+        workshop.check(id).await;
+        workshop.cancel_by_force(id).await.unwrap();
+    }
+    for it in claimed {
+        fenced(&workshop, &it.lease).await;
+        workshop.check(it.lease.execution).await;
+    }
+}
+
+#[tokio::test]
+async fn force_against_a_worker_in_the_middle_of_a_call_wins() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/slow?ms=500").await;
+    let id = workshop.start(agent, json!({})).await;
+    let engine = workshop.engine(quick());
+    workshop.seen("/slow", 1).await;
+    workshop.cancel_by_force(id).await.unwrap();
+    assert_eq!(workshop.standing(id).await.state, "cancelled");
+    let events = workshop.events(id).await;
+    tokio::time::sleep(Duration::from_millis(800)).await;
+    assert_eq!(workshop.events(id).await, events, "its worker writes nothing more");
+    workshop.check(id).await;
+    engine.stop().await;
+}
+
+/// What its former holder writes changes nothing.
+async fn fenced(workshop: &Workshop, lease: &Lease) {
+    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
+    let write = change(lease, Some(step("only")));
+    assert_eq!(turns::apply(&mut tx, &[write]).await.unwrap().changed, [Changed::Fenced]);
 }

@@ -1,9 +1,9 @@
 //! Who gets the work: nobody twice, somebody always.
 
-use super::workshop::{Workshop, quick, runtime_db, until};
-use runtime_service::{engine::EngineConfig, store::queue};
+use super::workshop::{Workshop, claim, quick, runtime_db, until};
+use runtime_service::engine::EngineConfig;
 use serde_json::json;
-use shared_db::{ids::WorkerId, scope::Scope};
+use shared_db::ids::WorkerId;
 use std::{collections::HashSet, time::Duration};
 
 const TTL: Duration = Duration::from_secs(30);
@@ -16,15 +16,14 @@ async fn many_claimers_share_the_work_and_none_gets_what_another_has() {
     for _ in 0..WORK {
         workshop.start(agent, json!({})).await;
     }
+    let org = workshop.org;
     let claimers = (0..12).map(|number| {
         let db = runtime_db(&workshop.database);
         tokio::spawn(async move {
             let worker = WorkerId::generate();
             let mut mine = Vec::new();
             loop {
-                let mut tx = db.begin(Scope::Platform).await.unwrap();
-                let claimed = queue::claim(&mut tx, worker, TTL, 1 + number % 7).await.unwrap();
-                tx.commit().await.unwrap();
+                let claimed = claim(&db, org, worker, TTL, 1 + number % 7).await;
                 if claimed.is_empty() {
                     break mine;
                 }
@@ -39,7 +38,8 @@ async fn many_claimers_share_the_work_and_none_gets_what_another_has() {
     assert_eq!(all.len(), WORK);
     assert_eq!(all.iter().collect::<HashSet<_>>().len(), WORK);
     for id in &all[..20] {
-        assert_eq!(workshop.kinds(*id).await, ["execution_queued", "execution_started"]);
+        // That it is held is told with the first thing that its worker writes.
+        assert_eq!(workshop.kinds(*id).await, ["execution_queued"]);
         workshop.check(*id).await;
     }
 }
@@ -60,9 +60,7 @@ async fn the_more_urgent_is_claimed_first_and_the_early_before_the_late() {
     workshop.start_as(later).await;
     let mut claimed = Vec::new();
     loop {
-        let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-        let one = queue::claim(&mut tx, WorkerId::generate(), TTL, 1).await.unwrap();
-        tx.commit().await.unwrap();
+        let one = workshop.claim(WorkerId::generate(), TTL, 1).await;
         let Some(one) = one.first() else { break };
         claimed.push(one.lease.execution);
     }
@@ -74,10 +72,7 @@ async fn what_a_dead_worker_held_is_taken_over_after_its_lease() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("pure", "/echo").await;
     let id = workshop.start(agent, json!({})).await;
-    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-    let ttl = Duration::from_millis(500);
-    queue::claim(&mut tx, WorkerId::generate(), ttl, 1).await.unwrap();
-    tx.commit().await.unwrap();
+    workshop.claim(WorkerId::generate(), Duration::from_millis(500), 1).await;
     let began = std::time::Instant::now();
     let engine = workshop.engine(quick());
     let standing = workshop.ended(id).await;
@@ -107,10 +102,7 @@ async fn work_that_kills_its_workers_fails_when_it_has_done_so_too_often() {
     let engine = workshop.engine(config);
     let mut deaths = 0;
     while workshop.standing(id).await.state != "failed" {
-        let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-        let ttl = Duration::from_millis(50);
-        deaths += queue::claim(&mut tx, WorkerId::generate(), ttl, 1).await.unwrap().len();
-        tx.commit().await.unwrap();
+        deaths += workshop.claim(WorkerId::generate(), Duration::from_millis(50), 1).await.len();
         tokio::time::sleep(Duration::from_millis(20)).await;
         assert!(deaths < 10, "it is never given up");
     }

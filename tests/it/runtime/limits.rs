@@ -1,12 +1,9 @@
 //! Time limits, with workers and without.
 
 use super::workshop::{Workshop, limits, quick};
-use runtime_service::{
-    engine::EngineConfig,
-    store::{executions::Limits, queue},
-};
+use runtime_service::{engine::EngineConfig, store::executions::Limits};
 use serde_json::json;
-use shared_db::{ids::WorkerId, scope::Scope};
+use shared_db::ids::WorkerId;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_millis(300);
@@ -76,10 +73,8 @@ async fn limits_are_kept_when_every_worker_is_dead() {
     let agent = workshop.simple("pure", "/echo").await;
     let attempt = workshop.start_limited(agent, Limits { attempt: SOON, ..limits() }).await;
     let total = workshop.start_limited(agent, Limits { total: SOON, ..limits() }).await;
-    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
     let long = Duration::from_mins(10);
-    assert_eq!(queue::claim(&mut tx, WorkerId::generate(), long, 2).await.unwrap().len(), 2);
-    tx.commit().await.unwrap();
+    assert_eq!(workshop.claim(WorkerId::generate(), long, 2).await.len(), 2);
     // Two sweepers at the same rows end each of them once.
     let config = EngineConfig { worker_concurrency: 0, ..quick() };
     let (one, two) = (workshop.engine(config.clone()), workshop.engine(config));
@@ -98,7 +93,5 @@ async fn what_is_past_its_limits_is_not_claimed() {
     workshop.start_limited(agent, Limits { total: now, ..limits() }).await;
     workshop.start_limited(agent, Limits { queue: now, ..limits() }).await;
     tokio::time::sleep(Duration::from_millis(20)).await;
-    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
-    let claimed = queue::claim(&mut tx, WorkerId::generate(), SOON, 9).await.unwrap();
-    assert!(claimed.is_empty());
+    assert!(workshop.claim(WorkerId::generate(), SOON, 9).await.is_empty());
 }

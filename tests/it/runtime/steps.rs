@@ -1,15 +1,15 @@
 //! Steps as checkpoints: done once, looked up afterwards, and what passes from one to the next.
 
-use super::workshop::{Workshop, quick};
+use super::workshop::{Workshop, changes, quick};
 use runtime_service::store::{
-    actions::{self, NewActionExecution},
+    actions,
     lease::Lease,
-    queue, steps,
+    turns::{Change, StepRow},
 };
-use serde_json::{Value, json};
+use serde_json::json;
 use shared_db::{
-    enums::{SideEffect, StepState, StepType},
-    ids::{ActionExecutionId, CoreActionId, ExecutionId, StepId, WorkerId},
+    enums::{SideEffect, StepState},
+    ids::{CoreActionId, ExecutionId, StepId, WorkerId},
     scope::Scope,
 };
 use std::time::Duration;
@@ -61,45 +61,22 @@ async fn outputs_pass_from_step_to_step_with_their_types() {
 }
 
 /// Claims the execution as a worker that will die, and leaves a step of it as that worker would.
-async fn dead_worker(
-    workshop: &Workshop,
-    key: &str,
-    side_effect: SideEffect,
-    input: &Value,
-    hash: [u8; 32],
-) -> (Lease, StepId) {
-    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
+async fn dead_worker(workshop: &Workshop, step: StepRow) -> (Lease, StepId) {
     let ttl = Duration::from_millis(100);
-    let lease = queue::claim(&mut tx, WorkerId::generate(), ttl, 1).await.unwrap()[0].lease;
-    tx.commit().await.unwrap();
-    let step = StepId::generate();
-    let mut tx = workshop.db.begin(Scope::Tenant(workshop.org, None)).await.unwrap();
-    let new = steps::NewStep {
-        id: step,
-        step_key: key.to_owned(),
-        sequence: 1,
-        step_type: StepType::Http,
-        side_effect,
-        input_hash: hash,
-        input: input.clone(),
-    };
-    steps::begin(&mut tx, &lease, &new).await.unwrap();
-    let action = NewActionExecution {
-        id: ActionExecutionId::generate(),
-        core_action_id: CoreActionId::generate(),
-        core_action_version: 1,
-        idempotency_key: String::new(),
-        request: None,
-    };
-    actions::begin(&mut tx, &lease, step, 1, &action).await.unwrap();
-    tx.commit().await.unwrap();
-    (lease, step)
+    let lease = workshop.claim(WorkerId::generate(), ttl, 1).await[0].lease;
+    let id = step.id;
+    workshop.change(changes::change(&lease, Some(step))).await;
+    (lease, id)
+}
+
+fn left(key: &str, side_effect: SideEffect) -> StepRow {
+    StepRow { side_effect, input_hash: hash_of_empty(), ..changes::step(key) }
 }
 
 /// SHA-256 of `{}` in its canonical form.
-fn hash_of_empty() -> [u8; 32] {
+fn hash_of_empty() -> String {
     use sha2::Digest;
-    sha2::Sha256::digest("{}").into()
+    format!("{:x}", sha2::Sha256::digest("{}"))
 }
 
 #[tokio::test]
@@ -107,8 +84,7 @@ async fn an_interrupted_step_is_attempted_again_under_the_same_key() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("idempotent", "/echo").await;
     let id = workshop.start(agent, json!({})).await;
-    let (_, step) =
-        dead_worker(&workshop, "only", SideEffect::Idempotent, &json!({}), hash_of_empty()).await;
+    let (_, step) = dead_worker(&workshop, left("only", SideEffect::Idempotent)).await;
     let engine = workshop.engine(quick());
     assert_eq!(workshop.ended(id).await.state, "succeeded");
     let seen = workshop.remote.requests();
@@ -124,11 +100,13 @@ async fn an_interrupted_step_that_must_not_be_repeated_is_not() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("at_most_once", "/echo").await;
     let id = workshop.start(agent, json!({})).await;
-    dead_worker(&workshop, "only", SideEffect::AtMostOnce, &json!({}), hash_of_empty()).await;
+    dead_worker(&workshop, left("only", SideEffect::AtMostOnce)).await;
     let engine = workshop.engine(quick());
-    let standing = workshop.ended(id).await;
-    assert_eq!(standing.reason.as_deref(), Some("STEP_OUTCOME_UNKNOWN"));
-    assert_eq!(standing.step_key.as_deref(), Some("only"));
+    // A person is to say what became of it.
+    workshop.reaches(id, "waiting_input").await;
+    workshop.check(id).await;
+    let lost = (1, "failed".to_owned(), Some("WORKER_LOST".to_owned()));
+    assert_eq!(workshop.attempts(id).await, [lost]);
     assert!(workshop.remote.requests().is_empty());
     engine.stop().await;
 }
@@ -144,10 +122,16 @@ async fn a_finished_step_is_looked_up_and_not_done_again() {
         ]))
         .await;
     let id = workshop.start(agent, json!({})).await;
-    let (lease, step) =
-        dead_worker(&workshop, "first", SideEffect::Pure, &json!({}), hash_of_empty()).await;
+    let step = left("first", SideEffect::Pure);
+    let (lease, _) = dead_worker(&workshop, step.clone()).await;
+    let done = StepRow {
+        state: StepState::Succeeded,
+        output: Some(json!("from before")),
+        new: false,
+        ..step
+    };
+    workshop.change(Change { actions: Vec::new(), ..changes::change(&lease, Some(done)) }).await;
     let mut tx = workshop.db.begin(Scope::Tenant(workshop.org, None)).await.unwrap();
-    steps::succeed(&mut tx, &lease, step, &json!("from before")).await.unwrap();
     let open = actions::close_open(&mut tx, &lease, StepState::Succeeded, "", "").await.unwrap();
     assert_eq!(open, 1);
     tx.commit().await.unwrap();
@@ -162,7 +146,7 @@ async fn a_step_asked_for_with_another_input_fails_the_execution() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("pure", "/echo").await;
     let id = workshop.start(agent, json!({})).await;
-    dead_worker(&workshop, "only", SideEffect::Pure, &json!({ "other": 1 }), [1; 32]).await;
+    dead_worker(&workshop, changes::step("only")).await;
     let engine = workshop.engine(quick());
     assert_eq!(workshop.ended(id).await.reason.as_deref(), Some("STEP_INPUT_CHANGED"));
     assert!(workshop.remote.requests().is_empty());

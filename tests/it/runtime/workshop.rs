@@ -1,5 +1,7 @@
 //! A place to run engines in: a database, a remote, agents and executions, without the services around them.
 
+pub(super) mod changes;
+mod controls;
 mod looks;
 
 pub(super) use looks::Standing;
@@ -7,11 +9,17 @@ pub(super) use looks::Standing;
 use freehold_tests::{database::TestDatabase, process::filter_runner, remote::Remote};
 use runtime_service::{
     engine::{Engine, EngineConfig},
-    store::executions::{self, Limits, NewExecution},
+    store::{
+        executions::{self, Insistence, Limits, NewExecution},
+        queue::{self, Claimed, Seek},
+        turns::{self, Change, Changed},
+        workers,
+    },
 };
 use serde_json::{Value, json};
 use shared_db::{
-    ids::{AgentId, CoreActionId, ExecutionId, OrganizationId},
+    enums::ClosePolicy,
+    ids::{AgentId, CoreActionId, ExecutionId, OrganizationId, WorkerId},
     scope::{Db, Scope, Service},
 };
 use sqlx::{PgPool, postgres::PgPoolOptions};
@@ -32,6 +40,8 @@ pub(super) struct Workshop {
 pub(super) struct Running {
     stop: CancellationToken,
     task: Option<JoinHandle<()>>,
+    db: Db,
+    held: Box<dyn Fn() -> usize + Send + Sync>,
 }
 
 impl Running {
@@ -41,6 +51,12 @@ impl Running {
         if let Some(task) = self.task.take() {
             task.await.expect("the engine does not panic");
         }
+        self.db.pool().close().await;
+    }
+
+    /// Executions that it holds.
+    pub(super) fn held(&self) -> usize {
+        (self.held)()
     }
 }
 
@@ -94,11 +110,18 @@ impl Workshop {
 
     /// An engine of its own pool, as each process has.
     pub(super) fn engine(&self, config: EngineConfig) -> Running {
+        self.engine_at(&self.database.runtime_url(), config)
+    }
+
+    /// One that reaches its database by this URL.
+    pub(super) fn engine_at(&self, url: &str, config: EngineConfig) -> Running {
         let config = EngineConfig { filter_runner: Some(self.runner.clone()), ..config };
-        let engine = Engine::new(runtime_db(&self.database), config).unwrap();
+        let db = runtime_db_at(url);
+        let engine = Engine::new(db.clone(), config).unwrap();
+        let held = Box::new(engine.held());
         let stop = CancellationToken::new();
         let task = tokio::spawn(engine.run(stop.clone()));
-        Running { stop, task: Some(task) }
+        Running { stop, task: Some(task), db, held }
     }
 
     /// A core action that calls `path` of the remote with POST; `config` overrides.
@@ -189,6 +212,7 @@ impl Workshop {
 
     pub(super) fn new_execution(&self, agent: AgentId, input: Value) -> NewExecution {
         NewExecution {
+            org: self.org,
             id: ExecutionId::generate(),
             agent_org_id: self.org,
             agent_id: agent,
@@ -196,6 +220,11 @@ impl Workshop {
             session_id: String::new(),
             parent_execution_id: None,
             call_stack: Vec::new(),
+            close_policy: ClosePolicy::Terminate,
+            execution_key: None,
+            platforms: Vec::new(),
+            forked_from: None,
+            forked_from_step: None,
             initial_prompt: String::new(),
             input,
             priority: 3,
@@ -215,10 +244,27 @@ impl Workshop {
     }
 
     pub(super) async fn start_as(&self, new: NewExecution) -> ExecutionId {
-        let mut tx = self.db.begin(Scope::Tenant(self.org, None)).await.unwrap();
-        assert!(executions::start(&mut tx, self.org, &new).await.unwrap());
-        tx.commit().await.unwrap();
+        self.start_all(std::slice::from_ref(&new)).await;
         new.id
+    }
+
+    pub(super) async fn start_all(&self, new: &[NewExecution]) {
+        let mut tx = self.db.begin(Scope::Platform).await.unwrap();
+        assert_eq!(executions::start(&mut tx, new, None).await.unwrap().len(), new.len());
+        tx.commit().await.unwrap();
+    }
+
+    /// A worker that is alive for `ttl`, and takes up to `limit` executions of this organization.
+    pub(super) async fn claim(&self, worker: WorkerId, ttl: Duration, limit: i64) -> Vec<Claimed> {
+        claim(&self.db, self.org, worker, ttl, limit).await
+    }
+
+    /// Writes as a worker does, and sees that it was written.
+    pub(super) async fn change(&self, change: Change) {
+        let mut tx = self.db.begin(Scope::Platform).await.unwrap();
+        let changed = turns::apply(&mut tx, &[change]).await.unwrap().changed;
+        tx.commit().await.unwrap();
+        assert_eq!(changed, [Changed::Done]);
     }
 
     pub(super) async fn cancel(
@@ -227,16 +273,38 @@ impl Workshop {
         reason: &str,
     ) -> shared_db::error::Result<()> {
         let mut tx = self.db.begin(Scope::Tenant(self.org, None)).await?;
-        executions::cancel(&mut tx, self.org, id, reason).await?;
+        let insistence = Insistence { force: false, grace: Duration::from_secs(30) };
+        executions::cancel(&mut tx, self.org, id, reason, insistence).await?;
         tx.commit().await
     }
 }
 
+/// As an engine claims, but for one organization and in the order of its queue.
+pub(super) async fn claim(
+    db: &Db,
+    org: OrganizationId,
+    worker: WorkerId,
+    ttl: Duration,
+    limit: i64,
+) -> Vec<Claimed> {
+    let mut tx = db.begin(Scope::Platform).await.unwrap();
+    workers::register(&mut tx, worker, ttl).await.unwrap();
+    let seek = Seek { org, from_rank: i64::MIN, share: limit };
+    let mut claimed = queue::claim(&mut tx, worker, &[seek]).await.unwrap();
+    tx.commit().await.unwrap();
+    claimed.sort_by_key(|it| it.rank);
+    claimed
+}
+
 pub(super) fn runtime_db(database: &TestDatabase) -> Db {
+    runtime_db_at(&database.runtime_url())
+}
+
+pub(super) fn runtime_db_at(url: &str) -> Db {
     let pool = PgPoolOptions::new()
         .max_connections(4)
         .acquire_timeout(Duration::from_secs(30))
-        .connect_lazy(&database.runtime_url())
+        .connect_lazy(url)
         .unwrap();
     Db::new(pool, Service::Runtime)
 }

@@ -29,10 +29,10 @@ async fn one_trace_leads_from_the_caller_through_web_runtime_the_queue_and_each_
     assert_eq!(ended["state"], "EXECUTION_STATE_SUCCEEDED");
 
     // What has not been sent yet is sent before the end.
-    processes.web.term();
+    processes.webs[0].term();
     processes.runtimes[0].term();
     let patience = Duration::from_secs(20);
-    for process in [&mut processes.web, &mut processes.runtimes[0]] {
+    for process in [&mut processes.webs[0], &mut processes.runtimes[0]] {
         let status = process.wait(patience).await.expect("it ends");
         assert!(status.success(), "{status} {}", process.log());
     }
@@ -56,12 +56,12 @@ async fn a_stop_ends_in_time_whoever_is_connected_and_without_a_collector() {
     // Nothing listens on port 1.
     let settings = [("SHUTDOWN_GRACE", "1s"), ("OTLP_ENDPOINT", "http://127.0.0.1:1")];
     let mut processes = Processes::start(1, both(&settings)).await;
-    let _silent = TcpStream::connect(processes.web.grpc).await.unwrap();
+    let _silent = TcpStream::connect(processes.webs[0].grpc).await.unwrap();
     let _silent = TcpStream::connect(processes.runtimes[0].grpc).await.unwrap();
     tokio::time::sleep(Duration::from_millis(100)).await;
-    processes.web.term();
+    processes.webs[0].term();
     processes.runtimes[0].term();
-    for process in [&mut processes.web, &mut processes.runtimes[0]] {
+    for process in [&mut processes.webs[0], &mut processes.runtimes[0]] {
         let status = process.wait(Duration::from_secs(15)).await.expect("it ends");
         assert!(status.success(), "{status} {}", process.log());
     }
@@ -71,9 +71,9 @@ async fn a_stop_ends_in_time_whoever_is_connected_and_without_a_collector() {
 async fn a_second_signal_does_not_wait() {
     let settings = both(&[("DRAIN_DELAY", "10m")]);
     let mut processes = Processes::start(0, settings).await;
-    processes.web.term();
-    assert!(processes.web.wait(Duration::from_millis(500)).await.is_none(), "it drains");
-    processes.web.term();
-    let status = processes.web.wait(Duration::from_secs(5)).await.expect("it ends");
+    processes.webs[0].term();
+    assert!(processes.webs[0].wait(Duration::from_millis(500)).await.is_none(), "it drains");
+    processes.webs[0].term();
+    let status = processes.webs[0].wait(Duration::from_secs(5)).await.expect("it ends");
     assert_eq!(status.code(), Some(130));
 }

@@ -224,6 +224,62 @@ impl ExecutionService for Odd {
         unreachable!("no test calls it")
     }
 
+    async fn signal_execution(
+        &self,
+        _: Request<pb::SignalExecutionRequest>,
+    ) -> Result<Response<Execution>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn decide_step(
+        &self,
+        _: Request<pb::DecideStepRequest>,
+    ) -> Result<Response<common_api::types::ExecutionStep>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn batch_start_executions(
+        &self,
+        _: Request<pb::BatchStartExecutionsRequest>,
+    ) -> Result<Response<pb::BatchStartExecutionsResponse>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn fork_execution(
+        &self,
+        _: Request<pb::ForkExecutionRequest>,
+    ) -> Result<Response<Execution>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn batch_cancel_executions(
+        &self,
+        _: Request<pb::BatchCancelExecutionsRequest>,
+    ) -> Result<Response<common_api::types::CancelBatch>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn pause_execution(
+        &self,
+        _: Request<pb::PauseExecutionRequest>,
+    ) -> Result<Response<Execution>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn resume_execution(
+        &self,
+        _: Request<pb::ResumeExecutionRequest>,
+    ) -> Result<Response<Execution>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn explain_execution(
+        &self,
+        _: Request<pb::ExplainExecutionRequest>,
+    ) -> Result<Response<common_api::types::ExecutionExplanation>, Status> {
+        unreachable!("no test calls it")
+    }
+
     async fn list_execution_steps(
         &self,
         _: Request<pb::ListExecutionStepsRequest>,
@@ -235,6 +291,20 @@ impl ExecutionService for Odd {
         &self,
         _: Request<pb::ListActionExecutionsRequest>,
     ) -> Result<Response<pb::ListActionExecutionsResponse>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn wait_execution(
+        &self,
+        _: Request<pb::WaitExecutionRequest>,
+    ) -> Result<Response<Execution>, Status> {
+        unreachable!("no test calls it")
+    }
+
+    async fn count_executions(
+        &self,
+        _: Request<pb::CountExecutionsRequest>,
+    ) -> Result<Response<pb::CountExecutionsResponse>, Status> {
         unreachable!("no test calls it")
     }
 }

@@ -20,7 +20,7 @@ async fn tables(pool: &PgPool) -> Vec<Table> {
         from pg_class c
         join pg_namespace n on n.oid = c.relnamespace
         join pg_attribute a on a.attrelid = c.oid
-        where n.nspname in ('web', 'runtime') and c.relkind in ('r', 'p')
+        where n.nspname in ('web', 'runtime') and c.relkind in ('r', 'p') and not c.relispartition
             and (a.attname = 'org_id' or (c.relname = 'organizations' and a.attname = 'id'))
         order by 1";
     let rows = sqlx::query(sql).fetch_all(pool).await.unwrap();

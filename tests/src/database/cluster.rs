@@ -47,16 +47,7 @@ static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
             super::CLUSTER_VARIABLE
         )
     });
-    let superuser = url.parse().expect("a PostgreSQL URL");
-    let random = WorkerId::generate().0.as_u128() & 0x7fff_ffff;
-    let run = i32::try_from(random).expect("31 bits").max(1);
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(1)
-        .enable_all()
-        .thread_name("test-cluster")
-        .build()
-        .expect("a thread can be had");
-    Cluster { superuser, run, copies: AtomicU32::new(0), runtime, admin: OnceCell::new() }
+    Cluster::at(&url)
 });
 
 impl fmt::Debug for Cluster {
@@ -74,6 +65,19 @@ pub(super) fn password(role: &str) -> String {
 impl Cluster {
     pub(super) fn get() -> &'static Self {
         &CLUSTER
+    }
+
+    pub(super) fn at(url: &str) -> Self {
+        let superuser = url.parse().expect("a PostgreSQL URL");
+        let random = WorkerId::generate().0.as_u128() & 0x7fff_ffff;
+        let run = i32::try_from(random).expect("31 bits").max(1);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .thread_name("test-cluster")
+            .build()
+            .expect("a thread can be had");
+        Self { superuser, run, copies: AtomicU32::new(0), runtime, admin: OnceCell::new() }
     }
 
     /// A copy of the template.

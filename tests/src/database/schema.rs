@@ -9,6 +9,7 @@ pub(super) async fn apply(connection: &mut PgConnection) -> anyhow::Result<()> {
         owner: password("freehold_owner"),
         web_app: password("web_app"),
         agent_runtime: password("agent_runtime"),
+        maintenance: password("freehold_maintenance"),
     };
     migrate::run(connection, &migrate::Options { passwords, repair: false }).await?;
     Ok(())

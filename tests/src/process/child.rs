@@ -1,11 +1,11 @@
 //! One child process: its ports, its log, and the signals that it is sent.
 
-use super::binaries;
+use super::{binaries, ports::free_ports};
 use crate::{doors::until_health, settings::Resolved};
 use std::{
     env,
     fs::{self, File, OpenOptions},
-    net::{SocketAddr, TcpListener},
+    net::SocketAddr,
     path::PathBuf,
     process::{Child, Command, ExitStatus, Stdio},
     thread,
@@ -25,13 +25,24 @@ pub struct Process {
     pub health: SocketAddr,
     pub metrics: SocketAddr,
     settings: Resolved,
+    /// Variables that are no settings.
+    environment: Vec<(String, String)>,
     log: PathBuf,
     child: Child,
 }
 
 impl Process {
     /// Starts a binary of the workspace on free ports. It may not serve yet.
-    pub fn spawn(name: &'static str, mut settings: Resolved) -> Self {
+    pub fn spawn(name: &'static str, settings: Resolved) -> Self {
+        Self::spawn_in(name, settings, Vec::new())
+    }
+
+    /// The same, with variables in its environment that are no settings of ours.
+    pub fn spawn_in(
+        name: &'static str,
+        mut settings: Resolved,
+        environment: Vec<(String, String)>,
+    ) -> Self {
         let [grpc, health, metrics] = free_ports();
         let listeners = [("LISTEN", grpc), ("HEALTH_LISTEN", health), ("METRICS_LISTEN", metrics)];
         for (setting, address) in listeners {
@@ -41,15 +52,15 @@ impl Process {
         fs::create_dir_all(&logs).expect("a folder for logs can be made");
         let log = logs.join(format!("{name}-{}.log", grpc.port()));
         File::create(&log).expect("a log can be made");
-        let child = start(name, &settings, &log);
-        Self { name, grpc, health, metrics, settings, log, child }
+        let child = start(name, &settings, &environment, &log);
+        Self { name, grpc, health, metrics, settings, environment, log, child }
     }
 
     /// Waits until health says SERVING. Panics when the process ends first.
     pub async fn until_serving(&mut self) {
         let give_up = Instant::now() + START_TIME_MAX;
         while until_health(self.health, Serving, Duration::ZERO).await.is_err() {
-            let ended = self.child.try_wait().expect("a child can be waited for");
+            let ended = self.ended();
             assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.name, self.log());
             assert!(Instant::now() < give_up, "{} does not serve\n{}", self.name, self.log());
             tokio::time::sleep(Duration::from_millis(20)).await;
@@ -80,14 +91,18 @@ impl Process {
     /// Starts it again with the same ports and settings. It may not serve yet.
     pub fn restart(&mut self) {
         self.kill9();
-        self.child = start(self.name, &self.settings, &self.log);
+        self.child = start(self.name, &self.settings, &self.environment, &self.log);
+    }
+
+    pub fn id(&self) -> u32 {
+        self.child.id()
     }
 
     /// Waits until it has ended by itself; `None` when it does not within `patience`.
     pub async fn wait(&mut self, patience: Duration) -> Option<ExitStatus> {
         let give_up = Instant::now() + patience;
         loop {
-            if let Some(status) = self.child.try_wait().expect("a child can be waited for") {
+            if let Some(status) = self.ended() {
                 return Some(status);
             }
             if give_up < Instant::now() {
@@ -98,7 +113,21 @@ impl Process {
     }
 
     pub fn is_running(&mut self) -> bool {
-        self.child.try_wait().expect("a child can be waited for").is_none()
+        self.ended().is_none()
+    }
+
+    /// How it ended, if it has.
+    pub fn ended(&mut self) -> Option<ExitStatus> {
+        self.child.try_wait().expect("a child can be waited for")
+    }
+
+    /// Bytes of memory that it holds now.
+    pub fn memory(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
+        let status = status.expect("it lives, on Linux");
+        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|it| it.trim().strip_suffix(" kB")).map(str::parse::<u64>);
+        kib.expect("the kernel says so").expect("a number") << 10
     }
 
     /// All that it has logged, in all its lives.
@@ -128,7 +157,12 @@ impl Drop for Process {
     }
 }
 
-fn start(name: &str, settings: &Resolved, log: &PathBuf) -> Child {
+fn start(
+    name: &str,
+    settings: &Resolved,
+    environment: &[(String, String)],
+    log: &PathBuf,
+) -> Child {
     let log = OpenOptions::new().append(true).open(log).expect("the log is there");
     let mut command = Command::new(binaries::folder().join(name));
     for (variable, _) in env::vars().filter(|(it, _)| it.starts_with("FREEHOLD_")) {
@@ -138,17 +172,11 @@ fn start(name: &str, settings: &Resolved, log: &PathBuf) -> Child {
         command.env(format!("FREEHOLD_{setting}"), value);
     }
     command
+        .envs(environment.iter().cloned())
         .env_remove("DATABASE_URL")
         .stdin(Stdio::null())
         .stdout(log.try_clone().expect("a file can be shared"))
         .stderr(log)
         .spawn()
         .unwrap_or_else(|error| panic!("{name} can be started: {error}"))
-}
-
-/// Ports that were free just now. All are held until all are known, so that they differ.
-fn free_ports() -> [SocketAddr; 3] {
-    let listen = |_| TcpListener::bind(("127.0.0.1", 0)).expect("a port is free");
-    let held = [0; 3].map(listen);
-    held.map(|it| it.local_addr().expect("it is bound"))
 }

@@ -1,13 +1,16 @@
 //! What the remote does, by the path of the request.
 
 use super::{
-    Log,
+    Mood, Shared,
     http1::{Answer, Seen},
 };
 use serde_json::{Value, json};
 use std::time::Duration;
 
-pub(super) async fn answer(request: &Seen, log: &Log) -> Answer {
+/// By how much `/work` takes longer in a slow mood.
+const SLOWER: Duration = Duration::from_millis(1500);
+
+pub(super) async fn answer(request: &Seen, shared: &Shared) -> Answer {
     let number = |name: &str| request.parameter(name).and_then(|it| it.parse::<u64>().ok());
     match request.path.trim_matches('/').split('/').collect::<Vec<_>>().as_slice() {
         ["echo"] => echo(request),
@@ -20,8 +23,24 @@ pub(super) async fn answer(request: &Seen, log: &Log) -> Answer {
             tokio::time::sleep(Duration::from_millis(number("ms").unwrap_or(1000))).await;
             echo(request)
         }
+        ["work"] => {
+            tokio::time::sleep(Duration::from_millis(number("ms").unwrap_or(0))).await;
+            match shared.mood() {
+                Mood::Slow => tokio::time::sleep(SLOWER).await,
+                Mood::Failing => return respond(503, vec![], &json!({ "mood": "failing" })),
+                Mood::Hanging => std::future::pending().await,
+                Mood::Resetting => return Answer::Reset,
+                Mood::Well => {}
+            }
+            // Counting costs a look at the whole log: only for those that ask for it.
+            let fail = number("fail").unwrap_or(0);
+            if 0 < fail && shared.times_seen(request) <= fail {
+                return respond(503, vec![], &json!({ "failed": fail }));
+            }
+            echo(request)
+        }
         ["flaky"] => {
-            let before = times_seen(request, log) - 1;
+            let before = shared.times_seen(request) - 1;
             if before < number("fail").unwrap_or(1) {
                 respond(503, vec![], &json!({ "failed": before + 1 }))
             } else {
@@ -41,20 +60,10 @@ pub(super) async fn answer(request: &Seen, log: &Log) -> Answer {
             headers: vec![("content-type", "text/html".to_owned())],
             body: b"<!doctype html><title>not JSON</title>".to_vec(),
         },
-        ["hang"] => Answer::Hang,
+        ["hang"] => std::future::pending().await,
         ["reset"] => Answer::Reset,
         _ => respond(404, vec![], &json!({ "error": "no such path" })),
     }
-}
-
-/// How often one and the same request has arrived, this time counted.
-fn times_seen(request: &Seen, log: &Log) -> u64 {
-    let log = log.lock().expect("no holder panics");
-    let same = log.iter().filter(|it| {
-        (&it.path, &it.query) == (&request.path, &request.query)
-            && it.idempotency_key() == request.idempotency_key()
-    });
-    same.count() as u64
 }
 
 fn echo(request: &Seen) -> Answer {

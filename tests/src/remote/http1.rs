@@ -1,7 +1,7 @@
 //! As much of HTTP/1.1 as a client of the executors needs: requests with a Content-Length, connections that are kept.
 
-use super::{Log, SERVER, behaviour};
-use std::{collections::BTreeMap, io, time::Instant};
+use super::{SERVER, Shared, behaviour};
+use std::{collections::BTreeMap, io, sync::Arc, time::Instant};
 use tokio::{
     io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader},
     net::TcpStream,
@@ -20,6 +20,10 @@ pub struct Seen {
     pub headers: BTreeMap<String, String>,
     pub body: Vec<u8>,
     pub at: Instant,
+    /// The status that went back, and when.
+    pub answered: Option<(u16, Instant)>,
+    /// When the client closed the connection before it was answered.
+    pub cut: Option<Instant>,
 }
 
 impl Seen {
@@ -47,26 +51,39 @@ pub(super) enum Answer {
         headers: Vec<(&'static str, String)>,
         body: Vec<u8>,
     },
-    /// Nothing, ever.
-    Hang,
     /// A reset connection.
     Reset,
 }
 
-pub(super) async fn serve(stream: TcpStream, log: Log) -> io::Result<()> {
+pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<()> {
     let mut stream = BufReader::new(stream);
     while let Some(request) = read(&mut stream).await? {
-        log.lock().expect("no holder panics").push(request.clone());
-        match behaviour::answer(&request, &log).await {
+        let number = shared.note(request.clone());
+        let answer = tokio::select! {
+            answer = behaviour::answer(&request, &shared) => answer,
+            () = gone(&mut stream) => {
+                shared.amend(number, |it| it.cut = Some(Instant::now()));
+                return Ok(());
+            }
+        };
+        match answer {
             Answer::Response { status, headers, body } => {
                 let body = if request.method == "HEAD" { &[] } else { body.as_slice() };
+                // Before it goes out: whoever has the answer may ask for the log at once.
+                shared.amend(number, |it| it.answered = Some((status, Instant::now())));
                 write(stream.get_mut(), status, &headers, body).await?;
             }
-            Answer::Hang => std::future::pending().await,
             Answer::Reset => return stream.get_mut().set_zero_linger(),
         }
     }
     Ok(())
+}
+
+/// Waits until the client has closed the connection; for ever, when it sends another request instead.
+async fn gone(stream: &mut BufReader<TcpStream>) {
+    if stream.fill_buf().await.is_ok_and(|it| !it.is_empty()) {
+        std::future::pending::<()>().await;
+    }
 }
 
 /// `None` when the client has closed the connection.
@@ -87,6 +104,8 @@ async fn read(stream: &mut BufReader<TcpStream>) -> io::Result<Option<Seen>> {
         headers: BTreeMap::new(),
         body: Vec::new(),
         at: Instant::now(),
+        answered: None,
+        cut: None,
     };
     loop {
         let mut line = String::new();

@@ -3,6 +3,10 @@
 #[expect(clippy::module_inception, reason = "the domain bears the name of its first resource")]
 pub mod agents;
 pub mod commands;
+pub mod dead_letters;
+pub mod desk;
 pub mod executions;
+pub mod input_requests;
+pub mod limits;
 pub mod sender;
 pub mod watch;

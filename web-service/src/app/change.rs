@@ -12,7 +12,10 @@
 use crate::store::identity::activities::{self, NewActivity};
 use shared_db::{
     error::{Error, Result},
-    ids::{AgentId, ApiKeyId, CoreActionId, ExecutionId, OrganizationId, PlatformId, UserId},
+    ids::{
+        AgentId, ApiKeyId, CoreActionId, ExecutionId, InputRequestId, OrganizationId, PlatformId,
+        UserId,
+    },
     scope::{Db, Scope, Tx},
     service::{Caller, telemetry},
 };
@@ -30,6 +33,11 @@ impl Subject {
     /// A membership: its user, as a member.
     pub fn member(user: UserId) -> Self {
         Self { kind: "member", id: user.0 }
+    }
+
+    /// Many at once, under an id that only the trail has.
+    pub fn batch(id: Uuid) -> Self {
+        Self { kind: "batch", id }
     }
 }
 
@@ -51,6 +59,7 @@ subjects! {
     CoreActionId = "core_action",
     AgentId = "agent",
     ExecutionId = "execution",
+    InputRequestId = "input_request",
 }
 
 /// Who changes what.

@@ -1,10 +1,15 @@
 //! What an agent must be before it is kept: of one kind, with schemas and templates that compile and actions that exist. What is
 //! found here would otherwise be found by its first execution.
 
+mod waits;
+
 use crate::store::agents;
 use action_rules::{Fault, schema, values};
-use common_api::types::{ActionCall, Agent, AgentEndpoint, AgentType, IoSchema};
+use common_api::types::{
+    ActionCall, Agent, AgentEndpoint, AgentType, IoSchema, action_call::Builtin,
+};
 use prost_types::Struct;
+use serde_json::Value;
 use shared_db::{
     error::{Error, Reason, Result},
     ids::{CoreActionId, OrganizationId},
@@ -39,19 +44,20 @@ pub(super) async fn actions(
 ) -> Result<()> {
     let calls = agent.endpoint.as_ref().map_or(&[][..], |it| &it.calls);
     let mut ids = Vec::with_capacity(calls.len());
-    for (index, call) in calls.iter().enumerate() {
+    for (index, call) in calls.iter().enumerate().filter(|it| it.1.builtin.is_none()) {
         let id: CoreActionId = call
             .core_action_id
             .parse()
             .map_err(|_| Error::invalid(action_field(index), "must be a UUID"))?;
-        ids.push(id);
+        ids.push((index, id));
     }
     if ids.is_empty() {
         return Ok(());
     }
-    let known = agents::known_actions(conn, org, &ids).await?;
-    match ids.iter().position(|id| !known.contains(id)) {
-        Some(index) => {
+    let named: Vec<_> = ids.iter().map(|it| it.1).collect();
+    let known = agents::known_actions(conn, org, &named).await?;
+    match ids.into_iter().find(|it| !known.contains(&it.1)) {
+        Some((index, _)) => {
             let problem = "is not a core action of this organization; create it first";
             Err(Error::invalid(action_field(index), problem))
         }
@@ -107,12 +113,31 @@ fn schemas(io: &IoSchema) -> Result<()> {
 fn endpoint(endpoint: &AgentEndpoint) -> Result<()> {
     let mut keys = HashSet::new();
     for (index, call) in endpoint.calls.iter().enumerate() {
-        let ActionCall { step_key, core_action_id: _, input, retry: _ } = call;
+        let ActionCall { step_key, core_action_id, input, retry, builtin } = call;
         if !keys.insert(step_key) {
             let field = format!("agent.endpoint.calls[{index}].step_key");
             let problem =
                 format!("{step_key:?} names an earlier call too; each call needs its own");
             return Err(Error::invalid(field, problem));
+        }
+        if core_action_id.is_empty() == builtin.is_none() {
+            let problem = "set exactly one of core_action_id, value, sleep, request_input, wait_signal, start_children, put_data and get_data";
+            return Err(Error::invalid(format!("agent.endpoint.calls[{index}]"), problem));
+        }
+        if retry.is_some() && builtin.is_some() {
+            let field = format!("agent.endpoint.calls[{index}].retry");
+            return Err(Error::invalid(
+                field,
+                "must be absent: only calls of actions are tried again",
+            ));
+        }
+        if let Some(builtin) = builtin {
+            waits::step(&format!("agent.endpoint.calls[{index}]"), builtin)?;
+        }
+        if let Some(Builtin::StartChildren(step)) = builtin {
+            let field = format!("agent.endpoint.calls[{index}].start_children.for_each");
+            let list = Value::String(step.for_each.clone());
+            values::check(&list).map_err(|fault| refused(fault, &field))?;
         }
         if let Some(input) = input {
             let field = format!("agent.endpoint.calls[{index}].input");

@@ -3,7 +3,7 @@
 use super::{
     super::{
         retry::{Retry, Verdict, final_reason},
-        write::{Attempt, Write, Written},
+        write::{Write, Written},
     },
     Stop, Turn,
     hash::hash,
@@ -15,18 +15,20 @@ use crate::{
         action::{Action, Kind},
     },
     store::{
-        actions::{Evidence, NewActionExecution},
-        executions::End,
-        steps::{NewStep, Step},
+        actions::Evidence,
+        executions::{End, forks::ANY_INPUT},
+        steps::Step,
+        turns::{ActionRow, StepRow},
     },
 };
 use serde_json::Value;
 use shared_db::{
-    enums::{ExecutionState, SideEffect, StepState},
+    enums::{ExecutionState, SideEffect, StepState, StepType},
     error::{Reason, reason_name},
     ids::{ActionExecutionId, StepId},
 };
 use std::{
+    fmt::Write as _,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -62,12 +64,12 @@ impl Turn {
     ) -> Result<Value, Stop> {
         let hash = hash(&call.input);
         let mut known = locked(&self.known).get(call.key).cloned();
+        if let Some(step) = &known
+            && let Some(output) = self.settled(step, call.key, &hash, finish).await?
+        {
+            return Ok(output);
+        }
         loop {
-            if let Some(step) = &known
-                && let Some(output) = self.settled(step, &call, &hash, finish).await?
-            {
-                return Ok(output);
-            }
             let number = known.as_ref().map_or(1, |it| it.attempt + 1);
             let span = tracing::info_span!(
                 "step",
@@ -92,17 +94,17 @@ impl Turn {
     }
 
     /// What a step that is there already comes to; `None` when it is to be attempted (again).
-    async fn settled(
+    pub(super) async fn settled(
         &self,
         step: &Step,
-        call: &StepCall<'_>,
+        key: &str,
         hash: &[u8; 32],
         finish: Option<Finish<'_>>,
     ) -> Result<Option<Value>, Stop> {
         let fail = |reason, message: &str| {
-            Err(Stop::Fail(reason, message.to_owned(), Some(call.key.to_owned())))
+            Err(Stop::Fail(reason, message.to_owned(), Some(key.to_owned())))
         };
-        if step.input_hash != hash {
+        if step.input_hash != hash && step.input_hash != ANY_INPUT {
             let message =
                 "the step was begun with another input before, so the agent is not deterministic";
             return fail(Reason::StepInputChanged, message);
@@ -121,10 +123,60 @@ impl Turn {
                 fail(known.unwrap_or(Reason::Internal), message)
             }
             StepState::Running if step.side_effect == SideEffect::AtMostOnce => {
-                let message = "the worker was lost during a call that must not be repeated, so whether it took effect is unknown";
-                fail(Reason::StepOutcomeUnknown, message)
+                Err(self.interrupted(step).await)
+            }
+            StepState::Waiting if step.is_undecided() => {
+                Err(self.await_decision(key, None, None).await)
             }
             StepState::Running | StepState::Waiting | StepState::Pending => Ok(None),
+        }
+    }
+
+    /// A step that is over as soon as it is begun: it calls nobody, so it is written down once, when it is done.
+    pub(crate) async fn compute(
+        &self,
+        key: &str,
+        step_type: StepType,
+        input: Value,
+        finish: Option<Finish<'_>>,
+    ) -> Result<Value, Stop> {
+        let hash = hash(&input);
+        let known = locked(&self.known).get(key).cloned();
+        if let Some(step) = &known
+            && let Some(output) = self.settled(step, key, &hash, finish).await?
+        {
+            return Ok(output);
+        }
+        let output = input.clone();
+        let new = NewStep { key, step_type, side_effect: SideEffect::Pure, hash, input };
+        let row = StepRow {
+            state: StepState::Succeeded,
+            output: Some(output.clone()),
+            ..self.row(known.as_ref(), new)
+        };
+        let end = finish.map(|it| it(&output));
+        let failed = matches!(end, Some(End::Failed { .. }));
+        self.write(&Write::Succeed { step: row, action: None, end }).await?;
+        if failed { Err(Stop::Ended(ExecutionState::Failed)) } else { Ok(output) }
+    }
+
+    /// The row of the next attempt of a step, under way.
+    pub(super) fn row(&self, known: Option<&Step>, new: NewStep<'_>) -> StepRow {
+        StepRow {
+            new: known.is_none(),
+            id: known.map_or_else(StepId::generate, |it| it.id),
+            step_key: new.key.to_owned(),
+            sequence: known.map_or_else(|| self.next_sequence(), |it| it.sequence),
+            step_type: new.step_type,
+            state: StepState::Running,
+            side_effect: new.side_effect,
+            input_hash: hex(&new.hash),
+            input: new.input,
+            output: None,
+            error_reason: None,
+            error_message: None,
+            attempt: known.map_or(1, |it| it.attempt + 1),
+            failures: known.map_or(0, |it| it.failures),
         }
     }
 
@@ -137,57 +189,61 @@ impl Turn {
         finish: Option<Finish<'_>>,
     ) -> Result<Tried, Stop> {
         let action = &call.action;
-        let failures = known.as_ref().map_or(0, |it| it.failures);
-        let attempt = Attempt {
-            step: known.as_ref().map_or_else(StepId::generate, |it| it.id),
-            key: call.key.to_owned(),
-            number: known.as_ref().map_or(1, |it| it.attempt + 1),
-            action: ActionExecutionId::generate(),
-        };
+        let interrupted = known.as_ref().is_some_and(|it| it.state == StepState::Running);
+        let step = self.row(
+            known.as_ref(),
+            NewStep {
+                key: call.key,
+                step_type: action.step_type(),
+                side_effect: action.side_effect,
+                hash,
+                input: call.input.clone(),
+            },
+        );
         // The remote sees one key for the step, however often it is attempted.
-        let key = (action.side_effect == SideEffect::Idempotent).then(|| attempt.step.to_string());
+        let key = (action.side_effect == SideEffect::Idempotent).then(|| step.id.to_string());
         let prepared = action.check_input(&call.input).and_then(|()| {
             let call = Call { action, input: &call.input, idempotency_key: key.as_deref() };
             match &action.kind {
                 Kind::Http(_) => self.core.http.prepare(call),
             }
         });
-        let new = known.is_none().then(|| NewStep {
-            id: attempt.step,
-            step_key: attempt.key.clone(),
-            sequence: self.next_sequence(),
-            step_type: action.step_type(),
-            side_effect: action.side_effect,
-            input_hash: hash,
-            input: call.input.clone(),
-        });
-        let noted = NewActionExecution {
-            id: attempt.action,
+        let noted = ActionRow {
+            new: true,
+            id: ActionExecutionId::generate(),
+            step_id: step.id,
             core_action_id: action.id,
             core_action_version: action.version,
+            attempt: step.attempt,
+            state: StepState::Running,
             idempotency_key: key.clone().unwrap_or_default(),
             request: prepared.as_ref().ok().map(|it| it.request()),
+            response: None,
+            http_status: None,
+            error_reason: None,
+            error_message: None,
         };
         self.unrepeatable.store(action.side_effect == SideEffect::AtMostOnce, Ordering::Release);
-        let begun = Write::Begin { attempt: attempt.clone(), new, action: noted };
-        if let Written::Cancelled = self.write(&begun).await? {
-            return Err(Stop::Ended(ExecutionState::Cancelled));
+        let action = noted;
+        let begin = Write::Begin { step: step.clone(), action: action.clone(), interrupted };
+        match self.write(&begin).await? {
+            Written::Cancelled => return Err(Stop::Ended(ExecutionState::Cancelled)),
+            Written::Paused => return Err(Stop::Left),
+            Written::Done => {}
         }
-        let performed = self.perform(prepared).await;
-        match performed.result {
-            Ok(output) => {
-                self.succeed(attempt, output, performed.evidence, finish).await.map(Tried::Output)
-            }
-            Err(failure) => {
-                let settled = Failed {
-                    attempt,
-                    failure,
-                    evidence: performed.evidence,
-                    hash,
-                    failures: failures + 1,
-                };
-                self.failed(call, settled).await
-            }
+        let Performed { evidence, result } = self.perform(prepared).await;
+        let step = StepRow { new: false, ..step };
+        let action = ActionRow {
+            new: false,
+            state: if result.is_ok() { StepState::Succeeded } else { StepState::Failed },
+            request: evidence.request,
+            response: evidence.response,
+            http_status: evidence.http_status,
+            ..action
+        };
+        match result {
+            Ok(output) => self.succeed(step, action, output, finish).await.map(Tried::Output),
+            Err(failure) => self.failed(call, step, action, failure).await,
         }
     }
 
@@ -208,62 +264,61 @@ impl Turn {
 
     async fn succeed(
         &self,
-        attempt: Attempt,
+        step: StepRow,
+        action: ActionRow,
         output: Value,
-        evidence: Evidence,
         finish: Option<Finish<'_>>,
     ) -> Result<Value, Stop> {
         let end = finish.map(|it| it(&output));
         let failed = matches!(end, Some(End::Failed { .. }));
-        let write = Write::Succeed { attempt, output, evidence, end };
-        let written = self.write(&write).await?;
-        if failed {
-            return Err(Stop::Ended(ExecutionState::Failed));
-        }
-        Ok(match (written, write) {
-            (Written::Output(stored), _) => stored,
-            // An earlier try was committed after all; what it stored is what was to be stored.
-            (Written::Done | Written::Cancelled, Write::Succeed { output, .. }) => output,
-            (Written::Done | Written::Cancelled, _) => Value::Null,
-        })
+        let step = StepRow { state: StepState::Succeeded, output: Some(output.clone()), ..step };
+        self.write(&Write::Succeed { step, action: Some(action), end }).await?;
+        if failed { Err(Stop::Ended(ExecutionState::Failed)) } else { Ok(output) }
     }
 
     /// Tries again soon, leaves that to another, or gives the execution up.
-    async fn failed(&self, call: &StepCall<'_>, it: Failed) -> Result<Tried, Stop> {
-        let Failed { attempt, failure, evidence, hash, failures } = it;
+    async fn failed(
+        &self,
+        call: &StepCall<'_>,
+        step: StepRow,
+        action: ActionRow,
+        failure: Failure,
+    ) -> Result<Tried, Stop> {
         let side_effect = call.action.side_effect;
+        let failures = step.failures + 1;
+        let (reason, message) = (reason_name(failure.reason).to_owned(), failure.message.clone());
+        let step = StepRow {
+            failures,
+            error_reason: Some(reason.clone()),
+            error_message: Some(message.clone()),
+            ..step
+        };
+        let action =
+            ActionRow { error_reason: Some(reason), error_message: Some(message), ..action };
         let verdict = call.retry.judge(side_effect, &failure, failures, rand::random());
         let Verdict::Again(delay) = verdict else {
             let (reason, message) = final_reason(verdict, &failure);
+            if verdict == Verdict::Unknown {
+                return Err(self.unknown(step, action, message).await);
+            }
             let end = End::Failed {
                 reason,
                 message: crate::executor::legible(message),
-                step_key: Some(attempt.key.clone()),
+                step_key: Some(step.step_key.clone()),
             };
-            self.write(&Write::Fail { attempt, failure, evidence, end }).await?;
+            let step = StepRow { state: StepState::Failed, ..step };
+            self.write(&Write::Fail { step, action: Some(action), end }).await?;
             return Err(Stop::Ended(ExecutionState::Failed));
         };
         tracing::info!(reason = reason_name(failure.reason), ?delay, "the step is tried again");
         let leave = delay >= SHORT_DELAY;
-        let step = Step {
-            id: attempt.step,
-            step_key: attempt.key.clone(),
-            sequence: 0,
-            state: StepState::Waiting,
-            side_effect,
-            input_hash: hash.to_vec(),
-            output: None,
-            error_reason: None,
-            error_message: None,
-            attempt: attempt.number,
-            failures,
-        };
-        let written =
-            self.write(&Write::Retry { attempt, failure, evidence, delay, leave }).await?;
-        match written {
+        let step = StepRow { state: StepState::Waiting, ..step };
+        let again = known_again(&step);
+        match self.write(&Write::Retry { step, action, delay, leave }).await? {
             Written::Cancelled => Err(Stop::Ended(ExecutionState::Cancelled)),
-            Written::Done | Written::Output(_) if leave => Err(Stop::Left),
-            Written::Done | Written::Output(_) => Ok(Tried::Again(step, delay)),
+            Written::Paused => Err(Stop::Left),
+            Written::Done if leave => Err(Stop::Left),
+            Written::Done => Ok(Tried::Again(again, delay)),
         }
     }
 
@@ -274,13 +329,42 @@ impl Turn {
     }
 }
 
-/// An attempt that failed, with how many of its step have.
-struct Failed {
-    attempt: Attempt,
-    failure: Failure,
-    evidence: Evidence,
-    hash: [u8; 32],
-    failures: i32,
+/// A step that is about to be begun.
+pub(super) struct NewStep<'n> {
+    pub(super) key: &'n str,
+    pub(super) step_type: StepType,
+    pub(super) side_effect: SideEffect,
+    pub(super) hash: [u8; 32],
+    pub(super) input: Value,
+}
+
+/// A step that waits for its next attempt, as if it had been read.
+fn known_again(row: &StepRow) -> Step {
+    Step {
+        id: row.id,
+        step_key: row.step_key.clone(),
+        sequence: row.sequence,
+        step_type: row.step_type,
+        state: row.state,
+        side_effect: row.side_effect,
+        // It was compared when the turn came to the step.
+        input_hash: Vec::new(),
+        input: None,
+        output: None,
+        error_reason: None,
+        error_message: None,
+        attempt: row.attempt,
+        failures: row.failures,
+        decision: None,
+        wait_until: None,
+    }
+}
+
+pub(super) fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, it| {
+        let _ = write!(text, "{it:02x}");
+        text
+    })
 }
 
 fn reason_of(name: &str) -> Option<Reason> {

@@ -8,12 +8,9 @@ use super::{
     },
     Stop, Turn,
 };
-use crate::store::lease::WriteError;
-use shared_db::{
-    error::{Error, Result},
-    scope::Scope,
-};
-use std::{fmt::Write as _, future::Future};
+use crate::store::{lease::WriteError, turns::Changed};
+use shared_db::error::{Error, Result};
+use std::{fmt::Write as _, future::Future, sync::atomic::Ordering};
 use tokio::time::Instant;
 use tonic::Code;
 
@@ -24,8 +21,12 @@ impl Turn {
         let until = Instant::now() + self.core.config.lease_ttl;
         let mut again = false;
         loop {
-            let error = match self.core.bounded(self.transaction(write, again)).await {
-                Ok(Some(written)) => return Ok(written),
+            let error = match self.attempt_write(write, again).await {
+                Ok(Some(written)) => {
+                    self.told.store(true, Ordering::Release);
+                    self.core.wake.events_of(self.lease.execution);
+                    return Ok(written);
+                }
                 Ok(None) => {
                     self.core.metrics.write_fenced();
                     tracing::info!("a write was fenced out: somebody else holds the execution");
@@ -46,12 +47,27 @@ impl Turn {
         }
     }
 
-    /// `None` when the lease is gone.
+    /// With others if it can be, and by itself where it must be. `None` when the lease is gone.
+    async fn attempt_write(&self, write: &Write, again: bool) -> Result<Option<Written>> {
+        let shared = if again { None } else { write.change(&self.lease, self.untold()) };
+        if let Some(change) = shared {
+            match self.core.commits.submit(change).await? {
+                Changed::Done => return Ok(Some(Written::Done)),
+                Changed::Fenced => return Ok(None),
+                Changed::Yielded => {}
+            }
+        }
+        self.core.bounded(self.transaction(write, again)).await
+    }
+
     async fn transaction(&self, write: &Write, again: bool) -> Result<Option<Written>> {
-        let mut tx = self.core.db.begin(Scope::Tenant(self.lease.org, None)).await?;
-        match write.apply(&mut tx, &self.lease, again).await {
+        let mut tx = self.core.begin().await?;
+        match write.apply(&mut tx, &self.lease, self.untold(), again).await {
             Ok(written) => {
                 tx.commit().await?;
+                if write.may_end() {
+                    self.core.follow.tell((self.lease.org, self.lease.execution));
+                }
                 Ok(Some(written))
             }
             Err(WriteError::Fenced) => Ok(None),
@@ -91,7 +107,7 @@ impl Core {
 }
 
 /// Whether the database may accept the same thing later.
-fn is_passing(error: &Error) -> bool {
+pub(super) fn is_passing(error: &Error) -> bool {
     matches!(error.kind().0, Code::Unavailable | Code::DeadlineExceeded)
 }
 

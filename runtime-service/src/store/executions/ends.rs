@@ -1,12 +1,12 @@
 //! How executions end: once, with the final event last.
 
-use super::guarded;
+use super::{announce, guarded};
 use crate::{
     engine::state::{Verb, sources, target},
     store::{
-        actions,
+        actions, input_requests,
         lease::{Lease, WriteResult},
-        steps,
+        steps, workflow_data,
     },
 };
 use serde_json::{Value, json};
@@ -33,8 +33,12 @@ impl End {
         }
     }
 
+    pub(crate) fn state(&self) -> ExecutionState {
+        target(self.verb())
+    }
+
     /// Reason, message and step of what did not succeed.
-    fn error(&self) -> Option<(&'static str, &str, Option<&str>)> {
+    pub(crate) fn error(&self) -> Option<(&'static str, &str, Option<&str>)> {
         match self {
             Self::Succeeded { .. } => None,
             Self::Failed { reason, message, step_key } => {
@@ -44,7 +48,18 @@ impl End {
         }
     }
 
-    fn event(&self) -> (EventType, Value) {
+    /// Why only a person can mend it, if so: it becomes a dead letter.
+    pub(crate) fn dead_letter(&self) -> Option<&'static str> {
+        match self {
+            Self::Failed {
+                reason: reason @ (Reason::WorkerLost | Reason::AttemptsExhausted),
+                ..
+            } => Some(reason_name(*reason)),
+            Self::Succeeded { .. } | Self::Failed { .. } | Self::Cancelled { .. } => None,
+        }
+    }
+
+    pub(crate) fn event(&self) -> (EventType, Value) {
         match self {
             Self::Succeeded { .. } => (EventType::ExecutionSucceeded, json!({})),
             Self::Failed { reason, message, step_key } => (
@@ -61,11 +76,15 @@ impl End {
 /// Ends an execution: closes what it left open, sets its final state, tells its last event and takes it off the queue, which
 /// makes every token of it worthless.
 pub async fn end(conn: &mut PgConnection, lease: &Lease, end: &End) -> WriteResult {
+    announce(conn, lease).await?;
     if let Some((reason, message, _)) = end.error() {
         let cancelled = matches!(end, End::Cancelled { .. });
         let state = if cancelled { StepState::Cancelled } else { StepState::Failed };
         steps::close_open(conn, lease, state, reason, message).await?;
         actions::close_open(conn, lease, state, reason, message).await?;
+        // What succeeds has come to the end of each wait, and so has what fails in a turn by itself.
+        input_requests::cancel_open(conn, lease).await?;
+        workflow_data::wait_no_more(conn, lease).await?;
     }
     let (output, error) = match end {
         End::Succeeded { output } => (Some(output), None),
@@ -82,15 +101,21 @@ pub async fn end(conn: &mut PgConnection, lease: &Lease, end: &End) -> WriteResu
                 error_message = $8,
                 error_step_key = $9,
                 cancel_requested = false,
+                pause_requested = false,
                 finished_at = clock_timestamp(),
                 last_event_seq = e.last_event_seq + 1
             from lease
             where e.org_id = lease.org_id and e.id = lease.execution_id and e.state = any($5)
-            returning e.org_id, e.id, e.last_event_seq
+            returning e.org_id, e.id, e.agent_id, e.last_event_seq
         ), told as (
             insert into runtime.execution_events (org_id, execution_id, seq, event_type, payload)
             select org_id, id, last_event_seq, $10, $11
             from moved
+        ), lettered as (
+            insert into runtime.dead_letters (org_id, execution_id, agent_id, reason)
+            select org_id, id, agent_id, $12::text
+            from moved
+            where $12::text is not null
         ), gone as (
             delete from runtime.execution_queue as q
             using moved
@@ -106,6 +131,7 @@ pub async fn end(conn: &mut PgConnection, lease: &Lease, end: &End) -> WriteResu
         error.and_then(|it| it.2),
         event_type as EventType,
         payload,
+        end.dead_letter(),
     )
     .fetch_one(conn)
     .await?;

@@ -37,7 +37,7 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
             and not (d.defaclobjtype = 'f' and a.grantee = 0 and g.rolname <> $2)
         order by 1, 2, 3, 4";
     let rows: Vec<Default> = sqlx::query_as(sql)
-        .bind(Look::roles())
+        .bind(look.restricted())
         .bind(&look.contract.owner)
         .fetch_all(&mut *look.conn)
         .await?;

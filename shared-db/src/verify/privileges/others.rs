@@ -15,7 +15,7 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
 
 /// Grants to them; those to PUBLIC are told of the services.
 async fn granted(look: &mut Look<'_>) -> Result<Vec<Finding>> {
-    let mut known = Look::roles();
+    let mut known = look.restricted();
     known.push(&look.contract.owner);
     let sql = "
         select distinct path, r.rolname::text, r.rolsuper
@@ -50,7 +50,7 @@ async fn granted(look: &mut Look<'_>) -> Result<Vec<Finding>> {
 async fn members(look: &mut Look<'_>) -> Result<Vec<Finding>> {
     let mut known = Look::roles();
     known.push(&look.contract.owner);
-    let mut powers = Look::roles();
+    let mut powers = look.restricted();
     powers.push("pg_write_all_data");
     let sql = "
         select distinct u.rolname::text, r.rolname::text

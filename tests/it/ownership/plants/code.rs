@@ -49,6 +49,31 @@ pub(super) const PLANTS: &[Plant] = &[
         Kind::Rule,
         "copy on web.users",
     ),
+    plant(
+        "grant execute on function freehold.make_partitions to agent_runtime",
+        Kind::SecurityDefiner,
+        "freehold.make_partitions(interval,integer,boolean)",
+    ),
+    plant(
+        "grant execute on function freehold.drop_rows to public",
+        Kind::SecurityDefiner,
+        "freehold.drop_rows(text,interval,integer,boolean)",
+    ),
+    plant(
+        "create role stranger; grant execute on function freehold.drop_partitions to stranger",
+        Kind::SecurityDefiner,
+        "freehold.drop_partitions(text,interval,integer,boolean)",
+    ),
+    plant(
+        "grant execute on function freehold.make_partition to freehold_maintenance",
+        Kind::SecurityDefiner,
+        "freehold.make_partition(regclass,timestamp with time zone,text)",
+    ),
+    plant(
+        "grant execute on function freehold.drop_rows to freehold_maintenance with grant option",
+        Kind::GrantOption,
+        "freehold.drop_rows(text,interval,integer,boolean)",
+    ),
     // Nobody was given this: PUBLIC may execute what nobody took from it.
     plant(
         "create function public.sneak() returns void language sql security definer as 'delete from runtime.agents'",

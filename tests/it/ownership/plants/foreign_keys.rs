@@ -34,12 +34,12 @@ pub(super) const PLANTS: &[Plant] = &[
         "core_actions_agent_fkey on web.core_actions",
     ),
     plant(
-        "alter table runtime.agent_executions add constraint agent_executions_id_key unique (id);
-         alter table runtime.execution_steps drop constraint execution_steps_execution_fkey,
-         add constraint execution_steps_execution_fkey
-         foreign key (execution_id) references runtime.agent_executions (id) on delete cascade",
+        "alter table runtime.agents add constraint agents_id_key unique (id);
+         alter table runtime.agent_versions drop constraint agent_versions_agent_id_fkey,
+         add constraint agent_versions_agent_id_fkey
+         foreign key (agent_id) references runtime.agents (id) on delete cascade",
         Kind::TenantKey,
-        "execution_steps_execution_fkey on runtime.execution_steps",
+        "agent_versions_agent_id_fkey on runtime.agent_versions",
     ),
     // agent_org_id of agent_organizations may name another organization; that of agent_executions may not.
     plant(

@@ -96,6 +96,32 @@ pub(super) const PLANTS: &[Plant] = &[
         Kind::SequencePrivilege,
         "runtime.numbers",
     ),
+    plant(
+        "grant select on runtime.agents to freehold_maintenance",
+        Kind::TablePrivilege,
+        "runtime.agents",
+    ),
+    plant(
+        "grant delete on runtime.execution_events to freehold_maintenance",
+        Kind::TablePrivilege,
+        "runtime.execution_events",
+    ),
+    plant(
+        "grant update (slug) on runtime.agents to freehold_maintenance",
+        Kind::TablePrivilege,
+        "runtime.agents",
+    ),
+    plant(
+        "create role stranger inherit; grant freehold_maintenance to stranger",
+        Kind::OtherWriter,
+        "stranger",
+    ),
+    plant(
+        "revoke execute on function freehold.make_partitions from freehold_maintenance",
+        Kind::PrivilegeMissing,
+        "freehold.make_partitions(interval,integer,boolean)",
+    ),
+    plant("grant create on schema runtime to freehold_maintenance", Kind::SchemaCreate, "runtime"),
     plant("grant create on schema runtime to web_app", Kind::SchemaCreate, "runtime"),
     plant("grant create on schema public to public", Kind::SchemaCreate, "public"),
     plant("grant create on database {database} to web_app", Kind::DatabaseCreate, "{database}"),

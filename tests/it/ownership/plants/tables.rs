@@ -9,7 +9,7 @@ pub(super) const PLANTS: &[Plant] = &[
     plant("create table web.notes (id uuid)", Kind::TableExtra, "web.notes"),
     plant("create table public.notes (id uuid)", Kind::TableExtra, "public.notes"),
     plant("create table freehold.notes (id uuid)", Kind::TableExtra, "freehold.notes"),
-    plant("drop table runtime.action_executions", Kind::TableMissing, "runtime.action_executions"),
+    plant("drop table runtime.dead_letters", Kind::TableMissing, "runtime.dead_letters"),
     plant(
         "alter table web.core_actions drop constraint core_actions_pkey, alter column org_id drop not null",
         Kind::OrgId,

@@ -1,43 +1,18 @@
 //! Watching: every event once, in order, from wherever one left off.
 
-use super::{fresh, idle_agent, later, start, world};
+use super::{add_events, fresh, rest, waiting, watch, world};
 use freehold_tests::{
     errors::{assert_error, assert_fails},
     remote::Remote,
-    stack::{Org, Stack},
+    stack::Stack,
 };
 use serde_json::{Value, json};
 use shared_db::error::Reason;
 use std::time::Duration;
 use tokio::time::{Instant, sleep, timeout};
-use tonic::{Code, Request, Status, Streaming};
+use tonic::{Code, Request};
 use tonic_types::StatusExt;
-use web_api::v1::{WatchExecutionRequest, WatchExecutionResponse};
-
-type Events = Streaming<WatchExecutionResponse>;
-
-async fn watch(org: &Org, id: &str, from_seq: i64) -> Result<Events, Status> {
-    let request = WatchExecutionRequest { id: id.to_owned(), from_seq };
-    Ok(org.viewer().executions().watch_execution(request).await?.into_inner())
-}
-
-/// What is left of a stream: its sequence numbers, and how it ended.
-async fn rest(events: &mut Events) -> (Vec<i64>, Option<Status>) {
-    let mut seen = Vec::new();
-    loop {
-        match events.message().await {
-            Ok(Some(it)) => seen.push(it.event.unwrap().seq),
-            Ok(None) => return (seen, None),
-            Err(status) => return (seen, Some(status)),
-        }
-    }
-}
-
-async fn waiting(org: &Org) -> String {
-    let agent = idle_agent(org).await;
-    let request = json!({ "agent_id": agent, "request_id": fresh(), "not_before": later() });
-    start(org, request).await.unwrap()["id"].as_str().unwrap().to_owned()
-}
+use web_api::v1::WatchExecutionRequest;
 
 #[tokio::test]
 async fn events_are_seen_live_without_gaps_until_the_final_one() {
@@ -145,25 +120,7 @@ async fn a_reader_that_takes_nothing_is_closed_with_the_last_seq_and_misses_noth
     let id = waiting(&org).await;
     // More than all buffers between the services and this test hold.
     let total = 6000;
-    let mut tx = stack.database.superuser().begin().await.unwrap();
-    sqlx::query(
-        "insert into runtime.execution_events (org_id, execution_id, seq, event_type, payload)
-         select $1::uuid, $2::uuid, seq, 'step_retry', jsonb_build_object('words', repeat('x', 2000))
-         from generate_series(2, $3) seq",
-    )
-    .bind(&org.id)
-    .bind(&id)
-    .bind(total)
-    .execute(&mut *tx)
-    .await
-    .unwrap();
-    sqlx::query("update runtime.agent_executions set last_event_seq = $2 where id = $1::uuid")
-        .bind(&id)
-        .bind(total)
-        .execute(&mut *tx)
-        .await
-        .unwrap();
-    tx.commit().await.unwrap();
+    add_events(&stack.database.superuser(), &id, total - 1, 2000).await;
 
     let mut events = watch(&org, &id, 0).await.unwrap();
     sleep(Duration::from_secs(2)).await;
@@ -172,7 +129,7 @@ async fn a_reader_that_takes_nothing_is_closed_with_the_last_seq_and_misses_noth
     assert_error(&status, Code::ResourceExhausted, Reason::WatchTooSlow, None);
     let last = *seen.last().unwrap();
     assert_eq!(seen, (1..=last).collect::<Vec<_>>());
-    assert!(last < total.into());
+    assert!(last < total);
     let info = status.get_details_error_info().unwrap();
     assert_eq!(info.metadata["last_seq"], last.to_string(), "the last one that was sent");
 
@@ -193,4 +150,34 @@ async fn a_service_that_stops_ends_its_watches_and_says_to_watch_elsewhere() {
     let (seen, end) = timeout(Duration::from_secs(5), rest(&mut events)).await.unwrap();
     assert_eq!(seen, Vec::<i64>::new());
     assert_error(&end.unwrap(), Code::Unavailable, Reason::NotServing, None);
+}
+
+#[tokio::test]
+async fn what_can_not_be_read_ends_its_own_watches_and_no_others() {
+    let stack = Stack::start().await;
+    let (org, superuser) = (stack.organization().await, stack.database.superuser());
+    let (bad, good) = (waiting(&org).await, waiting(&org).await);
+    let (mut bads, mut goods) =
+        (watch(&org, &bad, 2).await.unwrap(), watch(&org, &good, 2).await.unwrap());
+    // As a later release may write it.
+    let sql = "alter type runtime.event_type add value 'of_the_future'";
+    sqlx::query(sql).execute(&superuser).await.unwrap();
+    add_events(&superuser, &good, 1, 1).await;
+    let mut tx = superuser.begin().await.unwrap();
+    for sql in [
+        "update runtime.agent_executions set last_event_seq = 2 where id = $1::uuid",
+        "insert into runtime.execution_events (org_id, execution_id, seq, event_type)
+         select org_id, id, 2, 'of_the_future' from runtime.agent_executions where id = $1::uuid",
+    ] {
+        sqlx::query(sql).bind(&bad).execute(&mut *tx).await.unwrap();
+    }
+    tx.commit().await.unwrap();
+    let (seen, end) = timeout(Duration::from_secs(5), rest(&mut bads)).await.unwrap();
+    assert!(seen.is_empty());
+    assert_error(&end.unwrap(), Code::Internal, Reason::Internal, None);
+    let cancel = json!({ "id": good });
+    org.developer().call("ExecutionService/CancelExecution", cancel).await.unwrap();
+    let (seen, end) = timeout(Duration::from_secs(5), rest(&mut goods)).await.unwrap();
+    assert!(end.is_none(), "{end:?}");
+    assert_eq!(seen, [2, 3]);
 }

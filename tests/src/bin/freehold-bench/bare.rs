@@ -1,7 +1,7 @@
 //! The bare handler: tonic, sqlx, and the same statements.
 
 use anyhow::{Context, Result};
-use common_api::types::Execution;
+use common_api::types::{CancelBatch, Execution, ExecutionExplanation, ExecutionStep};
 use shared_db::{
     enums::{ActionKind, RiskLevel, SideEffect},
     ids::{CoreActionId, ExecutionId, OrganizationId},
@@ -138,8 +138,9 @@ impl execution_service_server::ExecutionService for Bare {
         let mut conn = self.connection().await?;
         sqlx::query!(
             "insert into runtime.agent_executions
-                 (org_id, id, agent_org_id, agent_id, agent_revision, state, queue_limit_ms, attempt_limit_ms, total_limit_ms)
-             values ($1, $2, $1, $3, 1, 'running', 1000, 1000, 1000)",
+                 (org_id, id, root_execution_id, agent_org_id, agent_id, agent_revision, state,
+                  queue_limit_ms, attempt_limit_ms, total_limit_ms)
+             values ($1, $2, $2, $1, $3, 1, 'running', 1000, 1000, 1000)",
             org.0,
             execution.0,
             agent,
@@ -169,6 +170,25 @@ impl execution_service_server::ExecutionService for Bare {
         Ok(Response::new(Execution { id: execution.to_string(), ..Execution::default() }))
     }
 
+    async fn signal_execution(&self, _: Request<pb::SignalExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn decide_step(&self, _: Request<pb::DecideStepRequest>) -> Answer<ExecutionStep> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn batch_start_executions(
+        &self,
+        _: Request<pb::BatchStartExecutionsRequest>,
+    ) -> Answer<pb::BatchStartExecutionsResponse> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn fork_execution(&self, _: Request<pb::ForkExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
     async fn get_execution(&self, _: Request<pb::GetExecutionRequest>) -> Answer<Execution> {
         Err(Status::unimplemented("not measured"))
     }
@@ -181,6 +201,28 @@ impl execution_service_server::ExecutionService for Bare {
     }
 
     async fn cancel_execution(&self, _: Request<pb::CancelExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn batch_cancel_executions(
+        &self,
+        _: Request<pb::BatchCancelExecutionsRequest>,
+    ) -> Answer<CancelBatch> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn pause_execution(&self, _: Request<pb::PauseExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn resume_execution(&self, _: Request<pb::ResumeExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn explain_execution(
+        &self,
+        _: Request<pb::ExplainExecutionRequest>,
+    ) -> Answer<ExecutionExplanation> {
         Err(Status::unimplemented("not measured"))
     }
 
@@ -202,6 +244,17 @@ impl execution_service_server::ExecutionService for Bare {
         &self,
         _: Request<pb::ListActionExecutionsRequest>,
     ) -> Answer<pb::ListActionExecutionsResponse> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn wait_execution(&self, _: Request<pb::WaitExecutionRequest>) -> Answer<Execution> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn count_executions(
+        &self,
+        _: Request<pb::CountExecutionsRequest>,
+    ) -> Answer<pb::CountExecutionsResponse> {
         Err(Status::unimplemented("not measured"))
     }
 }

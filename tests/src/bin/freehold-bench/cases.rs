@@ -1,6 +1,5 @@
 //! The three cases, and what they need to be there.
 
-use crate::Subjects;
 use anyhow::{Result, bail};
 use common_api::types::{
     ActionCall, Agent, AgentEndpoint, AgentType, EventType, HttpCall, SideEffect,
@@ -30,6 +29,13 @@ impl Case {
             Self::Execute => "execute (start to final event, one HTTP call)",
         }
     }
+}
+
+/// What the calls are about.
+struct Subjects {
+    agent: Agent,
+    organization_id: String,
+    core_action_id: String,
 }
 
 pub(crate) struct Cases {

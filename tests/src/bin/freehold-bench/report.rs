@@ -1,6 +1,6 @@
 //! What was measured, and on what.
 
-use crate::{Run, cases::Case, load::Sample};
+use crate::{cases::Case, load::Sample};
 use anyhow::{Context, Result};
 use sqlx::{Connection, PgConnection};
 use std::{collections::BTreeMap, fs, thread};
@@ -38,25 +38,29 @@ impl Samples {
     }
 }
 
-fn median(mut values: Vec<f64>) -> f64 {
+pub(crate) fn median(mut values: Vec<f64>) -> f64 {
     values.sort_unstable_by(f64::total_cmp);
     values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
 }
 
-pub(crate) async fn header(run: &Run) -> Result<()> {
+/// On what all of it runs.
+pub(crate) async fn machine(database_url: &str) -> Result<String> {
     let mut conn =
-        PgConnection::connect(&run.database_url).await.context("DATABASE_URL does not answer")?;
-    let postgres: String = sqlx::query_scalar("show server_version").fetch_one(&mut conn).await?;
-    let fsync: String = sqlx::query_scalar("show fsync").fetch_one(&mut conn).await?;
+        PgConnection::connect(database_url).await.context("DATABASE_URL does not answer")?;
+    let (postgres, fsync, commit): (String, String, String) = sqlx::query_as(
+        "select current_setting('server_version'), current_setting('fsync'), current_setting('synchronous_commit')",
+    )
+    .fetch_one(&mut conn)
+    .await?;
     let processor = field("/proc/cpuinfo", "model name").unwrap_or_default();
     let memory = field("/proc/meminfo", "MemTotal").unwrap_or_default();
+    let load = fs::read_to_string("/proc/loadavg").unwrap_or_default();
+    let load = load.split(' ').next().unwrap_or_default();
     let processors = thread::available_parallelism().map_or(1, std::num::NonZero::get);
-    println!(
-        "{processors} processors ({processor}), {memory}; PostgreSQL {postgres}, fsync {fsync}; services, database, remote and \
-         load on this one machine. {} calls under way, {} rounds of {} s, interleaved; medians.\n",
-        run.in_flight, run.rounds, run.seconds
-    );
-    Ok(())
+    Ok(format!(
+        "{processors} processors ({processor}), {memory}, load {load} before; PostgreSQL {postgres}, fsync {fsync}, \
+         synchronous_commit {commit}; what is measured, the database and the load on this one machine."
+    ))
 }
 
 /// The value of the first line with this name.

@@ -185,6 +185,7 @@ pub(crate) async fn agent(caller: &Caller, platform_id: &str, task: &Task) -> Re
             core_action_id: action(caller, platform_id, call).await?,
             input: call.input.clone().map(to_value),
             retry: None,
+            builtin: None,
         });
     }
     let listed = caller

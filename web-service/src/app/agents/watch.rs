@@ -1,32 +1,29 @@
-//! Watching an execution: its events from the table, in order, until the final one.
+//! Watching executions: their events in order until the final one, and waiting for that.
 //!
-//! A watch holds no connection while it waits, and no more of the events than a batch.
+//! However many watch an execution, it is read once: a [`Hub`] of this process knows how far each watched execution has
+//! come, and what it has read is shared. A watch holds no connection while it waits, no task, and no more of the events than a
+//! batch, which is the same for all who stand where it stands.
+
+pub mod hub;
+mod metrics;
+mod reader;
+mod subject;
 
 use clap::Args;
 use common_api::types::ExecutionEvent;
-use futures_util::{Stream, StreamExt, stream};
+use futures_util::{Stream, stream};
+use hub::{Hub, Member};
 use shared_db::{
     error::{Error, Reason, Result},
-    ids::{ExecutionId, OrganizationId, UserId},
-    read::executions::{self, Progress},
-    scope::{Db, Scope},
+    ids::{ExecutionId, OrganizationId},
     service::{config::duration, deadline},
 };
-use std::time::Duration;
-use tokio::sync::{mpsc, oneshot};
-use tokio_stream::wrappers::ReceiverStream;
-use tokio_util::sync::CancellationToken;
-use tracing::Instrument;
+use std::{sync::Arc, time::Duration};
+use subject::{Batch, Known};
+use tokio::{sync::watch::Receiver, time::Instant};
 
-/// Events that are read at a time.
-const BATCH: i64 = 100;
-
-/// Events that wait for the reader.
-const QUEUE: usize = 100;
-
-/// How long a watch waits before it looks again: longer with each time that it finds nothing.
-const WAIT_MIN: Duration = Duration::from_millis(20);
-const WAIT_MAX: Duration = Duration::from_millis(250);
+/// Of a call that waits, this is left for its answer: a tenth of its time, at most this.
+const ANSWER_MARGIN_MAX: Duration = Duration::from_millis(500);
 
 #[derive(Clone, Copy, Debug, Args)]
 #[command(next_help_heading = "Watching executions")]
@@ -36,118 +33,113 @@ pub struct WatchConfig {
     pub watch_reader_timeout: Duration,
 }
 
-/// What is watched, and for whom.
-#[derive(Clone, Debug)]
-pub struct Watch {
-    pub db: Db,
-    pub org: OrganizationId,
-    pub user: Option<UserId>,
-    pub id: ExecutionId,
-    /// The next `seq` wanted.
-    pub next: i64,
-    pub config: WatchConfig,
-    /// Ends the watch: the service stops.
-    pub stop: CancellationToken,
+/// Streams the events of an execution from `next` on, until the final one, the caller's deadline, or an error. Fails at once if
+/// there is no such execution, or if its events are not kept from there on.
+pub async fn watch(
+    hub: &Hub,
+    org: OrganizationId,
+    id: ExecutionId,
+    next: i64,
+    config: WatchConfig,
+) -> Result<impl Stream<Item = Result<ExecutionEvent>> + use<>> {
+    let member = hub.join(org, id).await?;
+    let known = member.subject.subscribe();
+    let batch =
+        if next <= known.borrow().last { Some(member.subject.batch(next).await?) } else { None };
+    let patience = config.watch_reader_timeout;
+    let watch = Watch { member, known, batch, next, given: None, patience };
+    Ok(stream::try_unfold(watch, Watch::step))
 }
 
-impl Watch {
-    /// Fails at once if there is no such execution; then streams until the final event, the caller's deadline, or an error.
-    pub async fn start(self) -> Result<impl Stream<Item = Result<ExecutionEvent>> + use<>> {
-        let mut tx = self.db.begin(Scope::Tenant(self.org, self.user)).await?;
-        executions::progress(&mut tx, self.org, self.id).await?;
-        drop(tx);
-        let (events, queue) = mpsc::channel(QUEUE);
-        let (outcome, end) = oneshot::channel();
-        let until = deadline::current();
-        let work = async move {
-            let done = deadline::with(until, self.run(&events)).await;
-            // The queue ends before the outcome is read, so the error comes after every event.
-            drop(events);
-            drop(outcome.send(done));
-        };
-        tokio::spawn(work.in_current_span());
-        let end = stream::once(end).filter_map(async |done| match done {
-            Ok(Err(error)) => Some(Err(error)),
-            Ok(Ok(())) | Err(_) => None,
-        });
-        Ok(ReceiverStream::new(queue).map(Ok).chain(end))
-    }
-
-    async fn run(mut self, events: &mpsc::Sender<ExecutionEvent>) -> Result<()> {
-        let mut wait = WAIT_MIN;
-        loop {
-            let (progress, batch) = self.look().await?;
-            if !batch.is_empty() {
-                wait = WAIT_MIN;
-            }
-            for event in batch {
-                let seq = event.seq;
-                if !self.hand_over(events, event).await? {
-                    return Ok(());
-                }
-                self.next = seq + 1;
-            }
-            if progress.last_event_seq < self.next {
-                if progress.state.is_final() || !self.pause(events, wait).await? {
-                    return Ok(());
-                }
-                wait = (wait * 2).min(WAIT_MAX);
-            }
+/// Waits until an execution is final, or until `timeout` or nearly all of the caller's time has passed.
+pub async fn wait(
+    hub: &Hub,
+    org: OrganizationId,
+    id: ExecutionId,
+    timeout: Option<Duration>,
+) -> Result<()> {
+    let _place = hub.enter_waiting()?;
+    let allowed =
+        deadline::remaining().map(|it| it.saturating_sub((it / 10).min(ANSWER_MARGIN_MAX)));
+    let now = Instant::now();
+    let until = [timeout, allowed].into_iter().flatten().filter_map(|it| now.checked_add(it)).min();
+    let member = hub.join(org, id).await?;
+    let mut known = member.subject.subscribe();
+    loop {
+        if let Some(end) = known.borrow_and_update().end {
+            return end.outcome(id);
         }
-    }
-
-    /// How far the execution is, and the next events. The transaction is over when this returns.
-    async fn look(&self) -> Result<(Progress, Vec<ExecutionEvent>)> {
-        let mut tx = self.db.begin(Scope::Tenant(self.org, self.user)).await?;
-        let progress = executions::progress(&mut tx, self.org, self.id).await?;
-        if progress.last_event_seq < self.next {
-            return Ok((progress, Vec::new()));
-        }
-        let events = executions::events(&mut tx, self.org, self.id, self.next, BATCH).await?;
-        Ok((progress, events))
-    }
-
-    /// `false` when the reader has gone.
-    async fn hand_over(
-        &self,
-        events: &mpsc::Sender<ExecutionEvent>,
-        event: ExecutionEvent,
-    ) -> Result<bool> {
-        tokio::select! {
-            sent = events.send_timeout(event, self.config.watch_reader_timeout) => match sent {
-                Ok(()) => Ok(true),
-                Err(mpsc::error::SendTimeoutError::Closed(_)) => Ok(false),
-                Err(mpsc::error::SendTimeoutError::Timeout(_)) => {
-                    Err(Error::WatchTooSlow { last_seq: self.next - 1 })
-                },
-            },
-            error = self.interruption() => Err(error),
-        }
-    }
-
-    /// Waits before the next look. `false` when the reader has gone.
-    async fn pause(&self, events: &mpsc::Sender<ExecutionEvent>, wait: Duration) -> Result<bool> {
-        tokio::select! {
-            () = tokio::time::sleep(wait) => Ok(true),
-            () = events.closed() => Ok(false),
-            error = self.interruption() => Err(error),
-        }
-    }
-
-    /// What ends a watch before its execution has ended.
-    async fn interruption(&self) -> Error {
         let late = async {
-            match deadline::current() {
+            match until {
                 Some(at) => tokio::time::sleep_until(at).await,
                 None => std::future::pending().await,
             }
         };
         tokio::select! {
-            () = late => Error::DeadlineExceeded,
-            () = self.stop.cancelled() => Error::Unavailable {
-                reason: Reason::NotServing,
-                problem: "the service is stopping; watch again from the next seq".into(),
-            },
+            // Its other end is held by `member`.
+            _ = known.changed() => {}
+            () = late => return Ok(()),
+            () = hub.stopping() => return Err(stopping()),
         }
+    }
+}
+
+/// One who watches. It is a stream's state: it does something only when the reader asks for the next event.
+struct Watch {
+    member: Member,
+    known: Receiver<Known>,
+    batch: Option<Arc<Batch>>,
+    /// The next `seq` wanted.
+    next: i64,
+    /// When the reader was given an event.
+    given: Option<Instant>,
+    patience: Duration,
+}
+
+impl Watch {
+    /// The next event, as soon as there is one. `None` after the final one.
+    async fn step(mut self) -> Result<Option<(ExecutionEvent, Self)>> {
+        if self.is_too_slow() {
+            return Err(Error::WatchTooSlow { last_seq: self.next - 1 });
+        }
+        loop {
+            if self.member.hub.is_stopping() {
+                return Err(stopping());
+            }
+            if let Some(event) = self.batch.as_ref().and_then(|it| it.get(self.next)) {
+                let event = event.clone();
+                self.next = event.seq + 1;
+                self.given = Some(Instant::now());
+                return Ok(Some((event, self)));
+            }
+            // Nobody who waits holds on to what has been given.
+            self.batch = None;
+            let known = *self.known.borrow_and_update();
+            if self.next <= known.last {
+                // Boxed: rare beside waiting, and much larger.
+                self.batch = Some(Box::pin(self.member.subject.batch(self.next)).await?);
+            } else if let Some(end) = known.end {
+                return end.outcome(self.member.subject.id).map(|()| None);
+            } else {
+                tokio::select! {
+                    // Its other end is held by `member`.
+                    _ = self.known.changed() => {}
+                    () = self.member.hub.stopping() => {}
+                }
+            }
+        }
+    }
+
+    /// Whether events have waited for the reader for longer than they should.
+    fn is_too_slow(&mut self) -> bool {
+        let late = self.given.take().is_some_and(|at| self.patience < at.elapsed());
+        late && self.next <= self.known.borrow().last
+    }
+}
+
+fn stopping() -> Error {
+    Error::Unavailable {
+        reason: Reason::NotServing,
+        problem: "the service is stopping; watch again from the next seq".into(),
     }
 }

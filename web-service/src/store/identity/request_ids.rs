@@ -7,10 +7,10 @@
 use shared_db::{
     enums::RequestState,
     error::{Error, Result},
-    ids::{ApiKeyId, OrganizationId, UserId},
+    ids::{ActivityId, ApiKeyId, OrganizationId, UserId},
 };
 use sqlx::PgConnection;
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 use uuid::Uuid;
 
 /// A request as it first comes in.
@@ -104,6 +104,136 @@ pub async fn claim(
         Some(resource_id) => Ok(Claim::Fresh(resource_id)),
         None => again(conn, org, new).await,
     }
+}
+
+/// A command that is accepted for the first time, as far as anybody knows.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    pub org: OrganizationId,
+    pub request_id: String,
+    pub method: &'static str,
+    pub payload_hash: [u8; 32],
+    pub resource_id: Uuid,
+    pub command: Vec<u8>,
+    pub user: Option<UserId>,
+    pub api_key: Option<ApiKeyId>,
+    pub traceparent: Option<String>,
+}
+
+impl Acceptance {
+    /// The same for [`claim`].
+    pub fn as_new(&self) -> NewRequest<'_> {
+        NewRequest {
+            request_id: &self.request_id,
+            method: self.method,
+            payload_hash: self.payload_hash,
+            resource_id: self.resource_id,
+            command: Some(&self.command),
+            user: self.user,
+            api_key: self.api_key,
+            traceparent: self.traceparent.as_deref(),
+        }
+    }
+}
+
+/// Takes request ids that nobody has used, of any organization, in one statement. The answers are in their order; false for those that
+/// were used before: [`claim`] says what came of them.
+pub async fn accept(
+    conn: &mut PgConnection,
+    new: &[Acceptance],
+    lease: Duration,
+) -> Result<Vec<bool>> {
+    // The types are not compared: sqlx knows slices that live longer.
+    macro_rules! column {
+        (|$it:ident| $value:expr) => {
+            new.iter().map(|$it| $value).collect::<Vec<_>>()
+        };
+    }
+    let taken = sqlx::query_scalar!(
+        "insert into web.request_ids
+             (org_id, request_id, method, payload_hash, resource_id, state, command, user_id, api_key_id, traceparent, send_after)
+         select org_id, request_id, method, payload_hash, resource_id, 'pending', command, user_id, api_key_id, traceparent,
+             now() + $10 * interval '1 second'
+         from unnest($1::uuid[], $2::text[], $3::text[], $4::bytea[], $5::uuid[], $6::bytea[], $7::uuid[], $8::uuid[], $9::text[])
+             as new (org_id, request_id, method, payload_hash, resource_id, command, user_id, api_key_id, traceparent)
+         on conflict (org_id, request_id) do nothing
+         returning resource_id",
+        column!(|it| it.org.0) as _,
+        column!(|it| it.request_id.as_str()) as _,
+        column!(|it| it.method) as _,
+        column!(|it| it.payload_hash.as_slice()) as _,
+        column!(|it| it.resource_id) as _,
+        column!(|it| it.command.as_slice()) as _,
+        column!(|it| it.user.map(|it| it.0)) as _,
+        column!(|it| it.api_key.map(|it| it.0)) as _,
+        column!(|it| it.traceparent.as_deref()) as _,
+        lease.as_secs_f64(),
+    )
+    .fetch_all(conn)
+    .await?;
+    let taken: HashSet<_> = taken.into_iter().collect();
+    Ok(new.iter().map(|it| taken.contains(&it.resource_id)).collect())
+}
+
+/// An answer that is kept, with the line of the audit trail that goes with it.
+#[derive(Clone, Debug)]
+pub struct Answered {
+    pub org: OrganizationId,
+    pub request_id: String,
+    pub resource_id: Uuid,
+    pub response: Vec<u8>,
+    pub activity: ActivityId,
+    pub user: Option<UserId>,
+    pub api_key: Option<ApiKeyId>,
+    pub action: &'static str,
+    /// What the trail says was changed.
+    pub subject_type: &'static str,
+    pub subject_id: Uuid,
+    pub trace_id: Option<String>,
+}
+
+/// Keeps answers of any organization, in one statement. Where another call has kept one already nothing is written, not even the trail.
+pub async fn answer_all(conn: &mut PgConnection, all: &[Answered]) -> Result<()> {
+    // The types are not compared: sqlx knows slices that live longer.
+    macro_rules! column {
+        (|$it:ident| $value:expr) => {
+            all.iter().map(|$it| $value).collect::<Vec<_>>()
+        };
+    }
+    sqlx::query!(
+        "with kept as (
+             update web.request_ids as r
+             set state = 'answered', response = answered.response, command = null
+             from unnest(
+                 $1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::uuid[],
+                 $11::text[]
+             ) as answered (
+                 org_id, request_id, resource_id, response, activity_id, user_id, api_key_id, action, subject_type, subject_id, trace_id
+             )
+             where r.org_id = answered.org_id and r.request_id = answered.request_id and r.resource_id = answered.resource_id
+               and r.state <> 'answered'
+             returning answered.org_id, answered.activity_id, answered.user_id, answered.api_key_id, answered.action,
+                 answered.subject_type, answered.subject_id, answered.trace_id
+         )
+         insert into web.activities
+             (org_id, id, actor_user_id, actor_api_key_id, action, resource_type, resource_id, trace_id)
+         select org_id, activity_id, user_id, api_key_id, action, subject_type, subject_id, trace_id
+         from kept",
+        column!(|it| it.org.0) as _,
+        column!(|it| it.request_id.as_str()) as _,
+        column!(|it| it.resource_id) as _,
+        column!(|it| it.response.as_slice()) as _,
+        column!(|it| it.activity.0) as _,
+        column!(|it| it.user.map(|it| it.0)) as _,
+        column!(|it| it.api_key.map(|it| it.0)) as _,
+        column!(|it| it.action) as _,
+        column!(|it| it.subject_type) as _,
+        column!(|it| it.subject_id) as _,
+        column!(|it| it.trace_id.as_deref()) as _,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// What came of a request that is there already.

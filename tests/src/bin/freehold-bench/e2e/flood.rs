@@ -1,0 +1,59 @@
+//! One tenant floods the queue; another starts single executions.
+
+use super::{
+    EndToEnd,
+    latency::{self, percentile},
+};
+use crate::{
+    engine::{
+        Told,
+        fill::{Filler, Kind},
+    },
+    figures::Figure,
+};
+use anyhow::{Result, ensure};
+use sqlx::postgres::PgPoolOptions;
+
+/// At this rate for so many seconds: five hundred waits, of which five are beyond the 99th percentile.
+const PER_SECOND: u32 = 20;
+const SECONDS: u64 = 25;
+/// A short flood is over before that.
+const SECONDS_SHORT: u64 = 10;
+
+pub(super) async fn measure(on: &EndToEnd, size: usize) -> Result<Vec<Figure>> {
+    let seconds = if size < 1_000_000 { SECONDS_SHORT } else { SECONDS };
+    let idle = latency::at(on, PER_SECOND, seconds).await?;
+    let runtime = PgPoolOptions::new().max_connections(2).connect(&on.runtime_url).await?;
+    let flood = Filler::prepare(&on.owner, runtime, Kind::Noop).await?;
+    flood.fill(size).await?;
+    let flooded = latency::at(on, PER_SECOND, seconds).await?;
+    let left = sqlx::query("delete from runtime.execution_queue where org_id = $1")
+        .bind(flood.org().0)
+        .execute(&on.owner)
+        .await?
+        .rows_affected();
+    flood.close().await;
+    ensure!(left > 0, "the flood was over before the end: give a larger --flood");
+    let (before, during) = (percentile(&idle.done, 99), percentile(&flooded.done, 99));
+    let told = Told {
+        setting: "through web, 20 a second",
+        how: "to the first step written down as done, while the queue of another tenant is drained",
+    };
+    Ok(vec![
+        told.figure("flood_idle_p50", percentile(&idle.done, 50), "ms without the flood"),
+        told.figure("flood_idle_p99", before, "ms without the flood"),
+        told.figure(
+            "flood_p50",
+            percentile(&flooded.done, 50),
+            &format!("ms behind {size} of another tenant"),
+        ),
+        told.figure(
+            "flood_answered_p50",
+            percentile(&flooded.answered, 50),
+            "ms to the answer of the start",
+        ),
+        told.figure("flood_begun_p50", percentile(&flooded.begun, 50), "ms to the worker's begin"),
+        told.figure("flood_p99", during, &format!("ms behind {size} of another tenant")),
+        told.figure("flood_ratio", during / before, "of the p99 without the flood"),
+    ])
+}

@@ -1,0 +1,85 @@
+//! How soon somebody goes on with what a process has left.
+
+use crate::chaos::{
+    clocks::{Time, delta},
+    fault::{Fault, Struck, Victim},
+    history::{Call, History},
+};
+use chrono::TimeDelta;
+
+/// How soon after a SIGKILL the connections of the dead process are seen to be closed.
+const CLOSED_WITHIN: TimeDelta = TimeDelta::milliseconds(300);
+
+/// Work that somebody had to leave, and when it went on.
+#[derive(Clone, Debug)]
+pub struct Takeover<'a> {
+    pub fault: &'a Struck,
+    pub call: &'a Call,
+    /// The next that was seen of the execution, by the remote or in the tables.
+    pub next: Option<Time>,
+    /// The bound, later by what kept others from taking it.
+    pub due: Time,
+}
+
+/// Each call that was cut when a runtime-service was killed or asked to stop.
+pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
+    let mut all = Vec::new();
+    let executions = history.executions_by_run();
+    for fault in &history.struck {
+        let Some((bound, closed_within)) = bound(history, fault) else { continue };
+        let cut_then = |it: &&Call| {
+            it.cut.is_some_and(|at| fault.begun <= at && at <= fault.begun + closed_within)
+        };
+        for call in history.calls.iter().filter(cut_then) {
+            let calls = history.calls.iter().filter(|it| it.run == call.run && call.at < it.at);
+            let next = calls.map(|it| it.at).min();
+            let ended = executions.get(call.run.as_str()).and_then(|it| it.finished_at);
+            let next = [next, ended].into_iter().flatten().min();
+            all.push(Takeover { fault, call, next, due: due(history, fault, bound) });
+        }
+    }
+    all
+}
+
+/// Within the lease and a second after a SIGKILL, within a second after a SIGTERM.
+pub fn takeover_is_quick(history: &History) -> Vec<String> {
+    let late = takeovers(history).into_iter().filter_map(|it| {
+        let allowed = it.due + history.stood_still(it.fault.begun, it.due);
+        let went_on = it.next.filter(|at| *at <= allowed);
+        let waited = it.next.map_or("never".to_owned(), |at| {
+            format!("{} ms later", (at - it.fault.begun).num_milliseconds())
+        });
+        let due = (it.due - it.fault.begun).num_milliseconds();
+        went_on.is_none().then(|| {
+            let (run, step) = (&it.call.run, &it.call.step);
+            format!(
+                "{run} {step} was left by {} and went on {waited}, not within {due} ms",
+                it.fault.fault
+            )
+        })
+    });
+    late.collect()
+}
+
+fn bound(history: &History, struck: &Struck) -> Option<(TimeDelta, TimeDelta)> {
+    let bounds = &history.bounds;
+    if let Fault::Kill(Victim::Runtime(_)) = struck.fault {
+        return Some((delta(bounds.lease + bounds.after_kill), CLOSED_WITHIN));
+    }
+    let bound = delta(bounds.after_stop);
+    matches!(struck.fault, Fault::Stop(Victim::Runtime(_))).then_some((bound, bound))
+}
+
+/// Other faults in that time keep work from being taken up, or take it from whoever has: the time begins again after them.
+fn due(history: &History, struck: &Struck, bound: TimeDelta) -> Time {
+    let mut due = struck.begun + bound;
+    let again = delta(history.bounds.lease + history.bounds.after_kill);
+    for other in &history.struck {
+        let itself = other.begun == struck.begun;
+        if !itself && other.fault.hinders_work() && struck.begun < other.ended && other.begun < due
+        {
+            due = due.max(other.ended + again);
+        }
+    }
+    due
+}

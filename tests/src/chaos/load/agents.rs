@@ -1,0 +1,47 @@
+//! The agents of an organization: one of each kind.
+
+use super::kind::{Effect, Kind, StepShape};
+use crate::{org::Org, remote::Remote};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+
+#[derive(Debug)]
+pub(super) struct Agents(BTreeMap<Kind, String>);
+
+impl Agents {
+    pub(super) async fn create(org: &Org, remote: &Remote) -> Self {
+        let mut agents = BTreeMap::new();
+        for kind in Kind::ALL {
+            let mut calls = Vec::new();
+            for step in kind.steps() {
+                let action = org.action_with(action(step, remote)).await;
+                calls.push(json!({ "step_key": step.key, "core_action_id": action }));
+            }
+            let agent = org.agent_with(json!({ "endpoint": { "calls": calls } })).await;
+            agents.insert(kind, agent);
+        }
+        Self(agents)
+    }
+
+    pub(super) fn of(&self, kind: Kind) -> &str {
+        &self.0[&kind]
+    }
+}
+
+/// The remote is told which execution and which step it is, so that its log needs no table to be read.
+fn action(step: &StepShape, remote: &Remote) -> Value {
+    let path = format!("/work?ms={}&fail={}&step={}", step.ms, step.fail, step.key);
+    let url = format!("{}&run={{{{ input.run }}}}", remote.url(&path));
+    let (method, effect) = match step.effect {
+        Effect::Pure => ("GET", "SIDE_EFFECT_PURE"),
+        Effect::Idempotent => ("POST", "SIDE_EFFECT_IDEMPOTENT"),
+        Effect::AtMostOnce => ("POST", "SIDE_EFFECT_AT_MOST_ONCE"),
+    };
+    // More attempts than any fault here can use up.
+    let retry = json!({ "attempts_max": 100, "initial_delay": "0.1s", "delay_max": "0.4s" });
+    json!({
+        "http": { "method": method, "url": url, "timeout": "4s" },
+        "side_effect": effect,
+        "retry": retry,
+    })
+}
