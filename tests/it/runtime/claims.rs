@@ -1,9 +1,15 @@
 //! Who gets the work: nobody twice, somebody always.
 
 use super::workshop::{Workshop, claim, quick, runtime_db, until};
-use runtime_service::engine::EngineConfig;
+use runtime_service::{
+    engine::EngineConfig,
+    store::{
+        queue::{self, Seek},
+        workers,
+    },
+};
 use serde_json::json;
-use shared_db::ids::WorkerId;
+use shared_db::{ids::WorkerId, scope::Scope};
 use std::{collections::HashSet, time::Duration};
 
 const TTL: Duration = Duration::from_secs(30);
@@ -90,6 +96,26 @@ async fn what_a_dead_worker_held_is_taken_over_after_its_lease() {
     ];
     assert_eq!(kinds, expected);
     engine.stop().await;
+}
+
+#[tokio::test]
+async fn a_worker_that_was_taken_for_dead_keeps_nothing_and_gets_nothing() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([])).await;
+    workshop.start(agent, json!({})).await;
+    let worker = WorkerId::generate();
+    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
+    workers::register(&mut tx, worker, TTL).await.unwrap();
+    assert!(workers::renew(&mut tx, worker, Duration::ZERO).await.unwrap(), "it is alive");
+    tx.commit().await.unwrap();
+    let seek = Seek { org: workshop.org, from_rank: i64::MIN, share: 1 };
+    let mut tx = workshop.db.begin(Scope::Platform).await.unwrap();
+    assert!(queue::claim(&mut tx, worker, &[seek]).await.unwrap().is_empty(), "its lease is over");
+    assert_eq!(workers::expire(&mut tx).await.unwrap(), 1);
+    assert!(!workers::renew(&mut tx, worker, TTL).await.unwrap(), "it comes back by no renewal");
+    assert!(queue::claim(&mut tx, worker, &[seek]).await.unwrap().is_empty());
+    tx.commit().await.unwrap();
+    assert_eq!(workshop.claim(WorkerId::generate(), TTL, 1).await.len(), 1, "others get it");
 }
 
 #[tokio::test]
