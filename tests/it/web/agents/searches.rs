@@ -198,6 +198,16 @@ async fn every_filter_finds_its_rows_by_an_index() {
     fill(database, org, SOME).await;
     let large = stack.organization().await;
     fill(database, large.id.parse().unwrap(), MANY).await;
+    // A queue in which one organization is not all there is: the whole of it is worth an index.
+    sqlx::query(
+        "insert into runtime.execution_queue
+             (org_id, execution_id, phase, available_at, rank, deadline, total_deadline, attempt_limit_ms, agent_id)
+         select gen_random_uuid(), gen_random_uuid(), 'delayed', 'infinity', 0, 'infinity', 'infinity', 1, gen_random_uuid()
+         from generate_series(1, 20000)",
+    )
+    .execute(&database.superuser())
+    .await
+    .unwrap();
     sqlx::query("vacuum analyze runtime.agent_executions, runtime.execution_queue")
         .execute(&database.superuser())
         .await
@@ -240,7 +250,7 @@ async fn every_filter_finds_its_rows_by_an_index() {
         counted.push(lists::COUNT_MAX.to_string());
         let counting = plan(&mut tx, &counted).await;
         for plan in [listing, counting] {
-            assert!(!plan.contains("Seq Scan on agent_executions"), "{filter:?}\n{plan}");
+            assert!(!plan.contains("Seq Scan"), "{filter:?}\n{plan}");
             let index = match index {
                 "execution_queue" => index.to_owned(),
                 of_executions => format!("agent_executions_{of_executions}"),
