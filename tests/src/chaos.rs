@@ -64,8 +64,6 @@ pub struct Bounds {
     pub back_within: Duration,
     /// For how long the flow is measured, before the fault and after.
     pub measured_for: Duration,
-    /// Executions of one organization at a time, where there is such a limit.
-    pub cap: Option<usize>,
 }
 
 impl Default for Bounds {
@@ -77,7 +75,6 @@ impl Default for Bounds {
             after_stop: Duration::from_secs(1),
             back_within: Duration::from_secs(10),
             measured_for: Duration::from_secs(3),
-            cap: None,
         }
     }
 }

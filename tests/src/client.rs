@@ -104,6 +104,7 @@ impl Caller {
         core_actions: core_action_service_client::CoreActionServiceClient,
         agents: agent_service_client::AgentServiceClient,
         executions: execution_service_client::ExecutionServiceClient,
+        input_requests: input_request_service_client::InputRequestServiceClient,
     }
 
     pub fn runtime_agents(

@@ -10,7 +10,7 @@ use super::{
     Bounds,
     clocks::{Time, delta},
     fault::Struck,
-    load::Asked,
+    load::{Asked, Kind, StepShape, parent},
     pulse::Stall,
     world::Exit,
 };
@@ -37,6 +37,29 @@ pub enum Fate {
     Unanswered,
 }
 
+/// What was to be expected of each run.
+#[derive(Debug)]
+pub struct Kinds<'a>(BTreeMap<&'a str, Kind>);
+
+impl Kinds<'_> {
+    pub fn of(&self, run: &str) -> Option<Kind> {
+        let asked = self.0.get(run).copied();
+        asked.or_else(|| parent(run).and_then(|it| self.0.get(it)).map(|_| Kind::Child))
+    }
+
+    /// Whether it is right that this run has ended so. A child is cancelled with its parent, and never else.
+    pub fn may_end(&self, run: &str, state: &str) -> bool {
+        let parents = parent(run).and_then(|it| self.of(it));
+        let alone = parents == Some(Kind::Family) && state != "succeeded";
+        !alone && self.of(run).is_none_or(|it| it.may_end(state))
+    }
+
+    /// The call that a step of a run makes, if it makes one.
+    pub fn step(&self, run: &str, key: &str) -> Option<&'static StepShape> {
+        self.of(run)?.steps().iter().find(|it| it.key == key)
+    }
+}
+
 impl History {
     /// The calls of each step of each execution, in the order in which they came.
     pub fn calls_by_step(&self) -> BTreeMap<(&str, &str), Vec<&Call>> {
@@ -48,6 +71,11 @@ impl History {
             calls.sort_by_key(|it| it.at);
         }
         steps
+    }
+
+    /// The kind of every run that was asked for, and of their children.
+    pub fn kinds(&self) -> Kinds<'_> {
+        Kinds(self.asked.iter().map(|it| (it.run.as_str(), it.kind)).collect())
     }
 
     pub fn executions_by_run(&self) -> BTreeMap<&str, &Execution> {

@@ -2,11 +2,12 @@
 
 mod agents;
 mod caller;
+mod helper;
 mod kind;
 mod watcher;
 
 pub use caller::{Asked, Refusal};
-pub use kind::{Effect, Kind, StepShape};
+pub use kind::{CAP, Effect, Kind, StepShape, parent};
 pub use watcher::Watched;
 
 use super::world::World;

@@ -2,10 +2,10 @@
 
 use chrono::{DateTime, TimeDelta};
 use freehold_tests::chaos::{
-    checks::{overlapping, takeovers},
+    checks::takeovers,
     clocks::now,
-    history::{Call, Fate, History},
-    load::{Effect, Kind, Refusal},
+    history::{Call, Execution, Fate, History},
+    load::{CAP, Effect, Kind, Refusal, parent},
     world::Exit,
 };
 use tonic::Code;
@@ -13,7 +13,7 @@ use tonic::Code;
 /// The check, what is wrong, and how it comes to be.
 pub(super) type Case = (&'static str, &'static str, fn(&mut History));
 
-pub(super) const CASES: [Case; 18] = [
+pub(super) const CASES: [Case; 19] = [
     ("nothing acknowledged is lost", "a caller is never answered", |it| {
         it.asked[0].acknowledged = None;
     }),
@@ -66,9 +66,18 @@ pub(super) const CASES: [Case; 18] = [
         it.calls.retain(|call| !call.run.contains("probe") || !call.run.ends_with("-0"));
     }),
     ("caps hold", "one more is done at a time than may be", |it| {
-        let first: Vec<_> =
-            it.calls.iter().filter(|it| it.organization() == "0").cloned().collect();
-        it.bounds.cap = Some(overlapping(&first) - 1);
+        let kinds = it.kinds();
+        let capped = it.calls.iter().find(|it| kinds.of(&it.run) == Some(Kind::Capped)).unwrap();
+        it.calls.extend(vec![capped.clone(); CAP]);
+    }),
+    ("every execution ends as it should", "a child is cancelled and its parent is not", |it| {
+        let kinds = it.kinds();
+        let family = |it: &Execution| kinds.of(parent(&it.run)?);
+        let mut children = it.tables.executions.iter().zip(0..);
+        let child = children.find(|(it, _)| family(it) == Some(Kind::Family)).unwrap().1;
+        let child = &mut it.tables.executions[child];
+        "cancelled".clone_into(&mut child.state);
+        "execution_cancelled".clone_into(&mut child.events.last_mut().unwrap().kind);
     }),
     ("takeover is quick", "what a killed process had is taken up a minute later", |it| {
         let (run, cut) = takeovers(it).first().map(|it| (it.call.run.clone(), it.call.at)).unwrap();

@@ -1,11 +1,10 @@
 //! Every execution has one end, and it comes last.
 
 use crate::chaos::history::{Execution, History};
-use std::collections::BTreeMap;
 
 /// Every execution is in a final state that is right for its kind, and its last event says the same.
 pub fn every_execution_ends_as_it_should(history: &History) -> Vec<String> {
-    let kinds: BTreeMap<_, _> = history.asked.iter().map(|it| (it.run.as_str(), it.kind)).collect();
+    let kinds = history.kinds();
     let mut found = Vec::new();
     for it in &history.tables.executions {
         let told = it.events.last().map(|it| it.kind.as_str()).unwrap_or_default();
@@ -13,7 +12,7 @@ pub fn every_execution_ends_as_it_should(history: &History) -> Vec<String> {
             found.push(format!("{} ({}) does not end: {}, {told}", it.run, it.id, it.state));
         } else if told != format!("execution_{}", it.state) {
             found.push(format!("{} is {} and its last event {told}", it.run, it.state));
-        } else if kinds.get(it.run.as_str()).is_some_and(|kind| !kind.may_end(&it.state)) {
+        } else if !kinds.may_end(&it.run, &it.state) {
             let error = it.error.as_deref().unwrap_or_default();
             found.push(format!("{} ended as {}: {error}", it.run, it.state));
         }

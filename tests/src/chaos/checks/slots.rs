@@ -3,7 +3,7 @@
 use crate::chaos::{
     clocks::Time,
     history::{Call, History},
-    load::Kind,
+    load::{CAP, Kind},
     schedule::RUNTIMES,
 };
 use std::collections::BTreeMap;
@@ -32,17 +32,17 @@ pub fn nothing_is_held(history: &History) -> Vec<String> {
     found
 }
 
-/// No organization has more calls under way at a time than its cap.
+/// No organization has more executions of an agent under way at a time than that agent's cap.
 pub fn caps_hold(history: &History) -> Vec<String> {
-    let Some(cap) = history.bounds.cap else { return Vec::new() };
+    let kinds = history.kinds();
     let mut organizations: BTreeMap<&str, Vec<&Call>> = BTreeMap::new();
-    for call in &history.calls {
+    for call in history.calls.iter().filter(|it| kinds.of(&it.run) == Some(Kind::Capped)) {
         organizations.entry(call.organization()).or_default().push(call);
     }
     let most = organizations.into_iter().map(|(it, calls)| (it, overlapping(calls)));
-    let beyond = most.filter(|(_, most)| cap < *most);
+    let beyond = most.filter(|(_, most)| CAP < *most);
     beyond
-        .map(|(it, most)| format!("organization {it} had {most} calls at a time, its cap is {cap}"))
+        .map(|(it, most)| format!("organization {it} had {most} calls at a time, its cap is {CAP}"))
         .collect()
 }
 

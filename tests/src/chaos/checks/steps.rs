@@ -4,7 +4,7 @@ use crate::chaos::{
     clocks::{SLACK, delta},
     fault::Struck,
     history::{Call, Fate, History},
-    load::{Effect, Kind},
+    load::Effect,
 };
 use std::collections::BTreeMap;
 
@@ -45,10 +45,11 @@ pub fn an_attempt_is_completed_once(history: &History) -> Vec<String> {
 
 /// The remote hears of no step after that step has finished, and has heard of every one that has succeeded.
 pub fn finished_steps_are_not_repeated(history: &History) -> Vec<String> {
-    let calls = history.calls_by_step();
+    let (calls, kinds) = (history.calls_by_step(), history.kinds());
     let mut found = Vec::new();
     for it in &history.tables.executions {
-        for step in &it.steps {
+        // Only of those that call.
+        for step in it.steps.iter().filter(|at| kinds.step(&it.run, &at.step_key).is_some()) {
             let Some(finished) = step.finished_at else { continue };
             let calls = calls.get(&(it.run.as_str(), step.step_key.as_str()));
             let calls = calls.map_or(&[][..], Vec::as_slice);
@@ -110,12 +111,11 @@ fn faults_between(history: &History, before: &Call, after: &Call) -> usize {
 
 /// A call that must not be repeated comes once, whatever happens.
 pub fn unrepeatable_calls_come_once(history: &History) -> Vec<String> {
-    let kinds: BTreeMap<_, Kind> =
-        history.asked.iter().map(|it| (it.run.as_str(), it.kind)).collect();
+    let kinds = history.kinds();
     let mut found = Vec::new();
     for ((run, key), calls) in history.calls_by_step() {
-        let shape = kinds.get(run).and_then(|it| it.steps().iter().find(|it| it.key == key));
-        if shape.is_some_and(|it| it.effect == Effect::AtMostOnce) && 1 < calls.len() {
+        if kinds.step(run, key).is_some_and(|it| it.effect == Effect::AtMostOnce) && 1 < calls.len()
+        {
             found.push(format!("{run} {key} must not be repeated and came {} times", calls.len()));
         }
     }

@@ -1,6 +1,6 @@
 //! The agents of an organization: one of each kind.
 
-use super::kind::{Effect, Kind, StepShape};
+use super::kind::{CAP, Effect, Kind, StepShape};
 use crate::{org::Org, remote::Remote};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
@@ -10,9 +10,9 @@ pub(super) struct Agents(BTreeMap<Kind, String>);
 
 impl Agents {
     pub(super) async fn create(org: &Org, remote: &Remote) -> Self {
-        let mut agents = BTreeMap::new();
+        let mut agents = BTreeMap::<Kind, String>::new();
         for kind in Kind::ALL {
-            let mut calls = Vec::new();
+            let mut calls = kind.waits(agents.get(&Kind::Child).map(String::as_str));
             for step in kind.steps() {
                 let action = org.action_with(action(step, remote)).await;
                 calls.push(json!({ "step_key": step.key, "core_action_id": action }));
@@ -20,6 +20,13 @@ impl Agents {
             let agent = org.agent_with(json!({ "endpoint": { "calls": calls } })).await;
             agents.insert(kind, agent);
         }
+        let cap = json!({
+            "subject": "LIMIT_SUBJECT_AGENT",
+            "subject_id": agents[&Kind::Capped],
+            "executions_max": CAP,
+        });
+        let set = org.admin().call("ConcurrencyLimitService/SetConcurrencyLimit", cap).await;
+        set.expect("nothing is wrong yet");
         Self(agents)
     }
 

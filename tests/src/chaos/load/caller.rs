@@ -1,7 +1,7 @@
 //! Callers as they should be: they repeat a request under the same id until it is answered, at whichever replica.
 
 use super::{
-    Tenant,
+    Tenant, helper,
     kind::Kind,
     watcher::{self, Watched},
 };
@@ -25,7 +25,7 @@ use web_api::v1::{CancelExecutionRequest, StartExecutionRequest};
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(4);
 const REPEAT_DELAY: Duration = Duration::from_millis(50);
 /// After this a caller does give up, and the execution counts as lost.
-const PATIENCE: Duration = Duration::from_mins(2);
+pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One execution as its caller saw it.
 #[derive(Clone, Debug)]
@@ -85,7 +85,7 @@ impl Callers {
     }
 
     /// Calls until there is an answer, or one that says that there will be no other.
-    async fn insist<'a, T, F>(
+    pub(super) async fn insist<'a, T, F>(
         &'a self,
         refusals: &mut Vec<Refusal>,
         call: impl Fn(&'a Caller) -> F,
@@ -120,9 +120,10 @@ pub(super) async fn careful(
     let at = now();
     let delay = Duration::from_millis(kind.delay_ms().into());
     let not_before = (!delay.is_zero()).then(|| at + delta(delay));
+    let children: Vec<_> = kind.children(&run).iter().map(|it| json!({ "run": it })).collect();
     let request = StartExecutionRequest {
         agent_id: tenant.agents.of(kind).to_owned(),
-        input: to_struct(json!({ "run": run })),
+        input: to_struct(json!({ "run": run, "children": children })),
         request_id: format!("run-{run}"),
         not_before: not_before.map(|it| prost_types::Timestamp {
             seconds: it.timestamp(),
@@ -152,7 +153,7 @@ pub(super) async fn careful(
         let again = tenant.callers.insist(&mut asked.refusals, start).await;
         asked.again = again.map(|it| it.id);
     }
-    if kind == Kind::Cancelled {
+    if kind.is_cancelled() {
         tokio::time::sleep(Duration::from_millis(random.random_range(50..600))).await;
         let cancel = |caller: &Caller| {
             let mut executions = caller.executions();
@@ -161,8 +162,14 @@ pub(super) async fn careful(
         };
         tenant.callers.insist(&mut asked.refusals, cancel).await;
     }
-    if watched {
-        asked.watched = Some(watcher::watch(&tenant.callers, &answer.id, PATIENCE).await);
-    }
+    let watch = async {
+        if watched {
+            Some(watcher::watch(&tenant.callers, &answer.id, PATIENCE).await)
+        } else {
+            None
+        }
+    };
+    let attend = helper::attend(&tenant.callers, kind, &answer.id, &mut asked.refusals);
+    (asked.watched, ()) = tokio::join!(watch, attend);
     asked
 }
