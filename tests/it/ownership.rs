@@ -1,6 +1,7 @@
 //! The database boundary: that it is there, that it holds, and that every way around it is found.
 
 mod command;
+mod lookups;
 mod matrix;
 mod migrate;
 mod plants;
