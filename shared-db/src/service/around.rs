@@ -66,7 +66,8 @@ impl<A: Authenticate> Around<A> {
         let mut record = Record::open(name, quiet, request.headers());
 
         let mut hold = Hold::default();
-        let handled = panic::caught(self.handle(request, method, &mut hold));
+        // On the heap at once: what is wrapped around it would else move it.
+        let handled = panic::caught(Box::pin(self.handle(request, method, &mut hold)));
         let response =
             handled.instrument(record.span.clone()).await.unwrap_or_else(Status::into_http);
 

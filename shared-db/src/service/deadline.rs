@@ -34,6 +34,8 @@ pub(crate) async fn within<T, E: From<Error>>(
     deadline: Option<Instant>,
     future: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
+    // On the heap at once: what is wrapped around it would else move it.
+    let future = Box::pin(future);
     let Some(at) = deadline else { return future.await };
     match tokio::time::timeout_at(at, DEADLINE.scope(at, future)).await {
         Ok(answer) => answer,

@@ -53,6 +53,7 @@ pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
     let spans = tracing_opentelemetry::layer()
         .with_tracer(tracer)
         .with_location(false)
+        .with_tracked_inactivity(false)
         .with_level(false)
         .with_threads(false);
     let subscriber =

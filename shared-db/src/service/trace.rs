@@ -58,7 +58,8 @@ impl Record {
             self.span.set_attribute("error.type", name);
             self.span.set_status(Status::error(name));
             tracing::warn!(code = name, ms, "call");
-        } else if self.quiet {
+        } else if self.quiet || code == Code::Ok {
+            // Metrics count it and its trace tells it: a line for each would cost more than many a call itself.
             tracing::debug!(code = name, ms, "call");
         } else {
             tracing::info!(code = name, ms, "call");
