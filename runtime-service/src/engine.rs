@@ -3,7 +3,7 @@
 //! - [`claim`] takes work from the queue as [`hands`] are free; [`drive`] does one execution; [`turn`] gives an agent its steps;
 //!   [`mod@write`] is all that a worker writes, and [`commits`] lets turns share their commits.
 //! - [`held`] keeps this worker alive and passes on who is to stop; [`sweep`] ends what nobody ends; [`wake`] hints at new work;
-//!   [`follow`] does for others what follows from an end.
+//!   [`follow`] does for others what follows from an end; [`pace`] makes room for what somebody waits for.
 //! - [`state`] is the table of what leads where; [`retry`] says when a failure is tried again.
 
 mod claim;
@@ -14,6 +14,7 @@ pub(crate) mod follow;
 pub(crate) mod hands;
 mod held;
 mod metrics;
+mod pace;
 mod retry;
 mod rounds;
 pub mod state;
@@ -34,6 +35,7 @@ use follow::Follow;
 use hands::Hands;
 use held::Held;
 use metrics::Metrics;
+use pace::Pace;
 use shared_db::{error::Result, scope::Db};
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -49,6 +51,7 @@ pub(crate) struct Core {
     pub(crate) db: Db,
     pub(crate) wake: Wake,
     pub(crate) hands: Hands,
+    pub(crate) pace: Pace,
     held: Held,
     metrics: Metrics,
     commits: Commits,
@@ -63,13 +66,14 @@ impl Engine {
     pub fn new(db: Db, config: EngineConfig) -> anyhow::Result<Self> {
         let rules = AddressRules::new(&config.http_allow)
             .map_err(|problem| anyhow::anyhow!("--http-allow: {problem}"))?;
-        let follow = Follow::default();
+        let (follow, pace) = (Follow::default(), Pace::new());
         let core = Core {
             db: db.clone(),
             wake: Wake::new(&db),
             hands: Hands::new(config.worker_concurrency),
             held: Held::default(),
-            commits: commits::start(db.clone(), follow.clone()),
+            commits: commits::start(db.clone(), follow.clone(), pace.clone()),
+            pace,
             follow,
             metrics: Metrics::new(),
             actions: Actions::new(db.clone()),

@@ -106,6 +106,15 @@ impl Db {
         self.begin_as(self.opening(scope) + planned).await
     }
 
+    /// The same for statements that look up each of their rows by its key and do nothing else. Of the ways to read a table only bitmap
+    /// scans are left, which need a condition: while a table is known to be empty, as a queue often is, reading all of an index looks as
+    /// cheap as looking something up, and the plan would stay when the queue is long.
+    pub async fn begin_by_key(&self, scope: Scope) -> Result<Tx> {
+        let by_key = "; set local plan_cache_mode = force_generic_plan; set local jit = off; set local enable_memoize = off; \
+             set local enable_seqscan = off; set local enable_indexscan = off; set local enable_indexonlyscan = off";
+        self.begin_as(self.opening(scope) + by_key).await
+    }
+
     fn opening(&self, scope: Scope) -> String {
         let mut sql = String::with_capacity(200);
         // Typed ids are formatted, not bound: SET takes no parameters, and set_config() would not reach the workers of a

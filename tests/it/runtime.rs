@@ -13,6 +13,7 @@ mod letters;
 mod limits;
 mod measures;
 mod pauses;
+mod plans;
 mod retries;
 mod states;
 mod steps;

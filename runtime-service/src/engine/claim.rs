@@ -49,7 +49,7 @@ pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
             free = core.hands.free() => free,
             () = stop.cancelled() => return,
         };
-        let pause = match claimer.round(free.min(BATCH_MAX)).await {
+        let pause = match claimer.round(core.pace.rows(free.min(BATCH_MAX))).await {
             Ok(Next::Now) => {
                 backoff.reset();
                 continue;
@@ -174,6 +174,7 @@ impl Claimer<'_> {
         let core = self.core;
         let mut claimed = core
             .bounded(async {
+                let _turn = core.pace.turn(hands.len()).await;
                 let mut tx = core.begin().await?;
                 let claimed = queue::claim(&mut tx, worker, &seeks).await?;
                 if !claimed.is_empty() {

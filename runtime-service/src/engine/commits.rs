@@ -1,6 +1,6 @@
 //! Commits that the turns of this process share: what they write at the same moment goes into one transaction.
 
-use super::follow::Follow;
+use super::{follow::Follow, pace::Pace};
 use crate::store::turns::{self, Change, Changed};
 use futures_util::future::BoxFuture;
 use shared_db::{
@@ -18,19 +18,21 @@ pub(crate) type Commits = Coalescer<Change, Changed>;
 const LANES: Lanes = Lanes { lanes: 2, batch_max: 500 };
 
 /// Starts to gather changes.
-pub(super) fn start(db: Db, follow: Follow) -> Commits {
-    Coalescer::spawn(LANES, Changes { db, follow })
+pub(super) fn start(db: Db, follow: Follow, pace: Pace) -> Commits {
+    Coalescer::spawn(LANES, Changes { db, follow, pace })
 }
 
 struct Changes {
     db: Db,
     follow: Follow,
+    pace: Pace,
 }
 
 impl Write<Change, Changed> for Changes {
     fn write<'w>(&'w self, batch: &'w [Change]) -> BoxFuture<'w, Result<Vec<Changed>>> {
         let work = async move {
-            let mut tx = self.db.begin_planned(Scope::Platform).await?;
+            let _turn = self.pace.turn(batch.len()).await;
+            let mut tx = self.db.begin_by_key(Scope::Platform).await?;
             let applied = turns::apply(&mut tx, batch).await?;
             tx.commit().await?;
             applied.tied.into_iter().for_each(|it| self.follow.tell(it));

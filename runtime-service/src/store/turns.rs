@@ -182,12 +182,11 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
         ), told as (
             insert into runtime.execution_events (org_id, execution_id, seq, event_type, step_key, payload, created_at)
             select moved.org_id, moved.id, moved.told_before + event.position,
-                (event.it ->> 'event_type')::runtime.event_type,
-                event.it ->> 'step_key',
-                event.it -> 'payload',
-                coalesce((event.it ->> 'at')::timestamptz, clock_timestamp())
+                event.event_type, event.step_key, event.payload, coalesce(event.at, clock_timestamp())
             from moved
-            cross join lateral jsonb_array_elements(moved.events) with ordinality as event (it, position)
+            cross join lateral rows from (
+                jsonb_to_recordset(moved.events) as (event_type runtime.event_type, step_key text, payload jsonb, at timestamptz)
+            ) with ordinality as event (event_type, step_key, payload, at, position)
         ), stepped as (
             insert into runtime.execution_steps
                 (org_id, execution_id, step_key, id, sequence, step_type, state, side_effect, input_hash, input, output, error_reason,

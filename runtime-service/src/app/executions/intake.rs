@@ -33,6 +33,7 @@ struct Starts {
 
 impl Write<NewExecution, Option<Made>> for Starts {
     fn write<'w>(&'w self, batch: &'w [NewExecution]) -> BoxFuture<'w, Result<Vec<Option<Made>>>> {
+        self.core.pace.asked();
         Box::pin(start(&self.core, batch))
     }
 }
@@ -43,7 +44,7 @@ pub(crate) async fn start(core: &Arc<Core>, new: &[NewExecution]) -> Result<Vec<
     let hands = worker.and_then(|_| core.hands.take_new(new.len()));
     let taker = worker.filter(|_| hands.is_some()).map(|worker| Taker { worker });
     let made = bounded(async {
-        let mut tx = core.db.begin_planned(Scope::Platform).await?;
+        let mut tx = core.db.begin_by_key(Scope::Platform).await?;
         let made = executions::start(&mut tx, new, taker).await?;
         tx.commit().await?;
         Ok(made)

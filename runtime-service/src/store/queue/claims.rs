@@ -69,7 +69,10 @@ pub struct Head {
     pub limited: bool,
 }
 
-/// Claims rows that `picked` names, and reads what they are. `$1` is the worker.
+/// Claims rows that `picked` has locked, and reads what they are. `$1` is the worker.
+///
+/// Both joins can be done in one way only, row by row, whatever the tables held when the plan was made. A row that was changed between
+/// the look and the lock has moved: it is not claimed, and found again by the next claim.
 macro_rules! claimed {
     ($picked:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query!(
@@ -82,7 +85,7 @@ macro_rules! claimed {
                     queue_deadline = null,
                     deadline = least(q.total_deadline, now() + q.attempt_limit_ms * interval '1 millisecond')
                 from picked
-                where q.org_id = picked.org_id and q.execution_id = picked.execution_id
+                where q.ctid = picked.ctid
                 returning q.org_id, q.execution_id, q.lease_token, q.attempt, q.lost_leases, q.rank, q.attempt_limit_ms,
                     q.total_deadline, q.available_at
             )
@@ -99,7 +102,9 @@ macro_rules! claimed {
                 (extract(epoch from now() - claimed.available_at) * 1000)::bigint as \"waited_ms!\",
                 clock_timestamp() as \"claimed_at!\"
             from claimed
-            join runtime.agent_executions as e on e.org_id = claimed.org_id and e.id = claimed.execution_id"
+            cross join lateral (
+                select * from runtime.agent_executions as e where e.org_id = claimed.org_id and e.id = claimed.execution_id limit 1
+            ) as e"
             $(, $arg)*
         )
     };
@@ -154,10 +159,10 @@ pub async fn claim(
             where exists (select from runtime.workers where id = $1 and now() < lease_until)
               and not exists (select from runtime.organization_limits as l where l.org_id = sought.org_id)
         ), picked as materialized (
-            select head.org_id, head.execution_id
+            select head.ctid
             from sought
             cross join lateral (
-                select q.org_id, q.execution_id
+                select q.ctid
                 from runtime.execution_queue as q
                 where q.phase = 'ready' and q.org_id = sought.org_id and sought.from_rank <= q.rank
                   and q.available_at <= now() and now() < q.deadline
@@ -225,7 +230,7 @@ pub async fn claim_limited(
             from runtime.concurrency_limits as c
             where c.org_id = $2
         ), ready as materialized (
-            select q.org_id, q.execution_id, q.agent_id, q.platforms, q.rank
+            select q.ctid, q.execution_id, q.agent_id, q.platforms, q.rank
             from runtime.execution_queue as q
             where q.phase = 'ready' and q.org_id = $2 and q.available_at <= now() and now() < q.deadline
               and exists (select from runtime.workers where id = $1 and now() < lease_until)
@@ -238,7 +243,7 @@ pub async fn claim_limited(
             limit greatest(0, least($3::bigint, coalesce($4::bigint - (select count(*) from live), $3::bigint)))
             for update skip locked
         ), picked as materialized (
-            select org_id, execution_id
+            select ctid
             from ready
             where not exists (
                 select from room
@@ -316,7 +321,7 @@ pub async fn heads(
 pub async fn promote(conn: &mut PgConnection, limit: i64) -> Result<Vec<OrganizationId>> {
     let rows = sqlx::query!(
         r#"with due as materialized (
-            select org_id, execution_id
+            select ctid
             from runtime.execution_queue
             where phase = 'delayed' and available_at <= now()
             order by available_at
@@ -328,7 +333,8 @@ pub async fn promote(conn: &mut PgConnection, limit: i64) -> Result<Vec<Organiza
                 joins = false,
                 rank = (extract(epoch from q.available_at) * 1000)::bigint + (q.priority - 3) * $2::bigint
             from due
-            where q.org_id = due.org_id and q.execution_id = due.execution_id
+            -- One way only, row by row: as a claim, and for its reason.
+            where q.ctid = due.ctid
             returning q.org_id, q.execution_id
         ), moved as (
             update runtime.agent_executions as e

@@ -160,11 +160,15 @@ pub async fn rescue(
             from holders
             where holders.worker_id is not null
         ), orphans as materialized (
-            select q.org_id, q.execution_id, e.attempt < q.attempt as untold, q.lost_leases as lost_before
+            select q.ctid, e.attempt < q.attempt as untold, q.lost_leases as lost_before
             from runtime.execution_queue as q
-            join runtime.agent_executions as e on e.org_id = q.org_id and e.id = q.execution_id
+            cross join lateral (
+                select attempt from runtime.agent_executions as e where e.org_id = q.org_id and e.id = q.execution_id limit 1
+            ) as e
             -- By name: a row that a new worker has taken since this statement began is looked at again, and is not an orphan.
-            where q.phase = 'held' and not q.cancel_requested and not q.pause_requested and q.lost_leases < $1 and now() < q.deadline
+            where q.phase = 'held' and not q.cancel_requested and not q.pause_requested and q.lost_leases < $1
+              -- Not as a comparison: the index of deadlines would be read, with all that is not late.
+              and now() - q.deadline < interval '0'
               and q.worker_id = any (array(
                 select holders.worker_id
                 from holders
@@ -182,7 +186,8 @@ pub async fn rescue(
                 available_at = now(),
                 rank = (extract(epoch from now()) * 1000)::bigint + (q.priority - 3) * $3::bigint
             from orphans
-            where q.org_id = orphans.org_id and q.execution_id = orphans.execution_id
+            -- One way only, row by row: as a claim, and for its reason.
+            where q.ctid = orphans.ctid
             returning q.org_id, q.execution_id, q.attempt, orphans.untold, orphans.lost_before
         ), moved as (
             update runtime.agent_executions as e

@@ -1,4 +1,4 @@
-//! Where commands are accepted and their answers kept: those that come at the same moment share a commit.
+//! Where commands are accepted and their answers kept: those that come at the same moment share a commit, whichever they are.
 
 use super::commands::LEASE;
 use crate::store::identity::request_ids::{self, Acceptance, Answered};
@@ -11,58 +11,61 @@ use shared_db::{
 
 const LANES: Lanes = Lanes { lanes: 2, batch_max: 200 };
 
-/// Handles of both. Clones share them.
+/// Clones share it.
 #[derive(Clone)]
-pub struct Desk {
-    accepts: Coalescer<Acceptance, bool>,
-    answers: Coalescer<Answered, ()>,
+pub struct Desk(Coalescer<Paper, bool>);
+
+/// What lies on the desk.
+enum Paper {
+    Acceptance(Acceptance),
+    Answer(Answered),
 }
 
 impl Desk {
     pub fn open(db: &Db) -> Self {
-        Self {
-            accepts: Coalescer::spawn(LANES, Accepts { db: db.clone() }),
-            answers: Coalescer::spawn(LANES, Answers { db: db.clone() }),
-        }
+        Self(Coalescer::spawn(LANES, Papers { db: db.clone() }))
     }
 
     /// Accepts a command under a request id that nobody has used. False when somebody has.
     pub(super) async fn accept(&self, new: Acceptance) -> Result<bool> {
-        self.accepts.submit(new).await
+        self.0.submit(Paper::Acceptance(new)).await
     }
 
     /// Keeps an answer, with its line in the audit trail.
     pub(super) async fn answer(&self, answered: Answered) -> Result<()> {
-        self.answers.submit(answered).await
+        self.0.submit(Paper::Answer(answered)).await.map(drop)
     }
 }
 
-struct Accepts {
+struct Papers {
     db: Db,
 }
 
-impl Write<Acceptance, bool> for Accepts {
-    fn write<'w>(&'w self, batch: &'w [Acceptance]) -> BoxFuture<'w, Result<Vec<bool>>> {
-        Box::pin(async {
-            let mut tx = self.db.begin_planned(Scope::Platform).await?;
-            let accepted = request_ids::accept(&mut tx, batch, LEASE).await?;
+impl Write<Paper, bool> for Papers {
+    fn write<'w>(&'w self, batch: &'w [Paper]) -> BoxFuture<'w, Result<Vec<bool>>> {
+        Box::pin(async move {
+            let (mut new, mut answered) = (Vec::new(), Vec::new());
+            for it in batch {
+                match it {
+                    Paper::Acceptance(it) => new.push(it),
+                    Paper::Answer(it) => answered.push(it),
+                }
+            }
+            let mut tx = self.db.begin_by_key(Scope::Platform).await?;
+            let mut accepted = Vec::new();
+            if !new.is_empty() {
+                accepted = request_ids::accept(&mut tx, &new, LEASE).await?;
+            }
+            if !answered.is_empty() {
+                request_ids::answer_all(&mut tx, &answered).await?;
+            }
             tx.commit().await?;
-            Ok(accepted)
-        })
-    }
-}
-
-struct Answers {
-    db: Db,
-}
-
-impl Write<Answered, ()> for Answers {
-    fn write<'w>(&'w self, batch: &'w [Answered]) -> BoxFuture<'w, Result<Vec<()>>> {
-        Box::pin(async {
-            let mut tx = self.db.begin_planned(Scope::Platform).await?;
-            request_ids::answer_all(&mut tx, batch).await?;
-            tx.commit().await?;
-            Ok(vec![(); batch.len()])
+            let mut accepted = accepted.into_iter();
+            let outcome = |it: &Paper| match it {
+                Paper::Acceptance(_) => accepted.next().unwrap_or(false),
+                Paper::Answer(_) => true,
+            };
+            Ok(batch.iter().map(outcome).collect())
         })
     }
 }

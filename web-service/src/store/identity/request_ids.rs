@@ -140,7 +140,7 @@ impl Acceptance {
 /// were used before: [`claim`] says what came of them.
 pub async fn accept(
     conn: &mut PgConnection,
-    new: &[Acceptance],
+    new: &[&Acceptance],
     lease: Duration,
 ) -> Result<Vec<bool>> {
     // The types are not compared: sqlx knows slices that live longer.
@@ -193,7 +193,7 @@ pub struct Answered {
 }
 
 /// Keeps answers of any organization, in one statement. Where another call has kept one already nothing is written, not even the trail.
-pub async fn answer_all(conn: &mut PgConnection, all: &[Answered]) -> Result<()> {
+pub async fn answer_all(conn: &mut PgConnection, all: &[&Answered]) -> Result<()> {
     // The types are not compared: sqlx knows slices that live longer.
     macro_rules! column {
         (|$it:ident| $value:expr) => {

@@ -1,0 +1,79 @@
+//! Plans are made when a statement is first sent, often while nothing is queued, and stay. They must be right for a long queue too.
+
+use super::workshop::{Workshop, quick, until};
+use chrono::TimeDelta;
+use runtime_service::store::executions::NewExecution;
+use serde_json::json;
+use shared_db::clock::Clock;
+use sqlx::AssertSqlSafe;
+use std::time::Duration;
+
+const QUEUED: usize = 10_000;
+const WARM: i64 = 20;
+const DONE: i64 = 100;
+/// Entries of indexes that may be read for one execution: a few of each table that it is in.
+const READ_MAX: i64 = 100;
+
+#[tokio::test]
+async fn what_was_planned_on_an_empty_queue_reads_no_more_when_it_is_long() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let not_before = Some(Clock::System.now() + TimeDelta::days(1));
+    let later = NewExecution { not_before, ..workshop.new_execution(agent, json!({})) };
+    workshop.start_as(later).await;
+    // The queue was long once and is known to be empty now, as it is whenever work is done.
+    fill(&workshop).await;
+    let emptied = "delete from runtime.execution_queue where rank <> (select min(rank) from runtime.execution_queue)";
+    run(&workshop, emptied).await;
+    run(&workshop, "vacuum analyze runtime.execution_queue").await;
+    run(&workshop, "vacuum analyze runtime.agent_executions").await;
+
+    let engine = workshop.engine(quick());
+    let done = async || -> i64 {
+        let sql = "select count(*) from runtime.agent_executions where state = 'succeeded'";
+        sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
+    };
+    for _ in 0..WARM {
+        workshop.start(agent, json!({})).await;
+    }
+    until("the first to be done", Duration::from_secs(30), async || done().await == WARM).await;
+    fill(&workshop).await;
+    for _ in 0..DONE {
+        workshop.start(agent, json!({})).await;
+    }
+    let all = WARM + DONE;
+    until("the others to be done", Duration::from_mins(1), async || done().await == all).await;
+
+    // A connection says what it has read when it ends.
+    engine.stop().await;
+    workshop.db.pool().close().await;
+    tokio::time::sleep(Duration::from_millis(500)).await;
+    let read: Vec<(String, i64)> = sqlx::query_as(
+        "select indexrelname::text, idx_tup_read
+         from pg_stat_user_indexes
+         where schemaname = 'runtime' and idx_tup_read > 0
+         order by idx_tup_read desc",
+    )
+    .fetch_all(&workshop.root)
+    .await
+    .unwrap();
+    let total: i64 = read.iter().map(|it| it.1).sum();
+    assert!(DONE < total, "it is not known yet what was read: {read:?}");
+    assert!(total < all * READ_MAX, "{total} for {all} executions: {read:?}");
+}
+
+/// Queues many that are not due, as copies of the one that is there.
+async fn fill(workshop: &Workshop) {
+    let sql = format!(
+        "insert into runtime.execution_queue
+         select (jsonb_populate_record(
+             null::runtime.execution_queue, to_jsonb(q) || jsonb_build_object('execution_id', gen_random_uuid(), 'rank', q.rank + n)
+         )).*
+         from (select * from runtime.execution_queue order by rank limit 1) as q, generate_series(1, {QUEUED}) as n"
+    );
+    run(workshop, &sql).await;
+}
+
+async fn run(workshop: &Workshop, sql: &str) {
+    sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&workshop.root).await.unwrap();
+}
