@@ -18,12 +18,7 @@ mod targets;
 
 use anyhow::Result;
 use clap::{Parser, Subcommand};
-use mimalloc::MiMalloc;
 use std::net::SocketAddr;
-
-/// As the services have it.
-#[global_allocator]
-static ALLOCATOR: MiMalloc = MiMalloc;
 
 #[derive(Parser)]
 #[command(version, about = "Measures Freehold beside the floor and its peers")]

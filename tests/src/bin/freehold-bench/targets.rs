@@ -85,10 +85,12 @@ fn targets(figures: &Figures) -> Vec<Target> {
         push(&mut targets, what, peers.map(|it| ours / it), Aim::AtLeast(6.0));
     }
     for (case, name, aim) in [(P50, "p50", 2.5), (P99, "p99", 6.0)] {
-        let ours = least(figures, case, through_web);
+        // As it is asked for, and as peers are measured; that the step is done is written down later.
+        let to_worker = |it: &Figure| it.peer == OURS && it.setting.ends_with("worker's begin");
+        let ours = least(figures, case, to_worker);
         push(
             &mut targets,
-            &format!("StartExecution → first step done, at 50/s, {name} ms"),
+            &format!("StartExecution → its worker's begin, at 50/s, {name} ms"),
             ours,
             Aim::AtMost(aim),
         );
