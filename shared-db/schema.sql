@@ -1395,7 +1395,7 @@ create table web.positions (
     constraint positions_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX positions_by_opened_at ON web.positions USING btree (org_id, user_id, opened_at DESC, id DESC);
-CREATE INDEX positions_by_portfolio_id ON web.positions USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
+CREATE INDEX positions_by_portfolio_id ON web.positions USING btree (org_id, user_id, portfolio_id, opened_at DESC, id DESC);
 CREATE INDEX positions_newest ON web.positions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -1644,7 +1644,7 @@ create table web.transactions (
     constraint transactions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
     constraint transactions_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
-CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (org_id, user_id, bank_account_id, created_at DESC, id DESC);
+CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (org_id, user_id, bank_account_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, user_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();

@@ -43,6 +43,7 @@ create table web.notes (
 create index notes_newest on web.notes (org_id, created_at desc, id desc);
 create index notes_by_updated_at on web.notes (org_id, updated_at desc, id desc);
 create index notes_by_folder_id on web.notes (org_id, folder_id, created_at desc, id desc);
+create index notes_by_folder_id_latest on web.notes (org_id, folder_id, updated_at desc, id desc);
 alter table web.notes add primary key (org_id, id);
 
 create type web.project_status as enum ('active', 'paused', 'completed', 'archived');

@@ -49,7 +49,8 @@ create table web.transactions (
 );
 create index transactions_newest on web.transactions (org_id, user_id, created_at desc, id desc);
 create index transactions_by_posted_at on web.transactions (org_id, user_id, posted_at desc, id desc);
-create index transactions_by_bank_account_id on web.transactions (org_id, user_id, bank_account_id, created_at desc, id desc);
+create index transactions_by_bank_account_id on web.transactions (org_id, user_id, bank_account_id, posted_at desc, id desc);
+create index transactions_by_bank_account_id_newest on web.transactions (org_id, user_id, bank_account_id, created_at desc, id desc);
 alter table web.transactions add primary key (org_id, id);
 
 create type web.brokerage_status as enum ('active', 'failing', 'disconnected');
@@ -149,7 +150,8 @@ create table web.positions (
 );
 create index positions_newest on web.positions (org_id, user_id, created_at desc, id desc);
 create index positions_by_opened_at on web.positions (org_id, user_id, opened_at desc, id desc);
-create index positions_by_portfolio_id on web.positions (org_id, user_id, portfolio_id, created_at desc, id desc);
+create index positions_by_portfolio_id on web.positions (org_id, user_id, portfolio_id, opened_at desc, id desc);
+create index positions_by_portfolio_id_newest on web.positions (org_id, user_id, portfolio_id, created_at desc, id desc);
 alter table web.positions add primary key (org_id, id);
 
 create type web.wallet_chain as enum ('ethereum', 'polygon', 'base', 'solana', 'bitcoin');

@@ -93,10 +93,12 @@ impl Db {
     }
 
     /// The same for statements that look for rows in more than one way: each is planned for the values that it is given, and for the
-    /// tables as they are. A plan that was made once, on an empty table or for other values, would stay with its connection.
+    /// tables as they are. A plan that was made once, on an empty table or for other values, would stay with its connection. They go by
+    /// an index also where one organization has so much of a table that reading all of it looks cheaper: the rest is others'.
     pub async fn begin_search(&self, scope: Scope) -> Result<Tx> {
-        let sql = self.opening(scope) + "; set local plan_cache_mode = force_custom_plan";
-        self.begin_as(sql).await
+        let search =
+            "; set local plan_cache_mode = force_custom_plan; set local enable_seqscan = off";
+        self.begin_as(self.opening(scope) + search).await
     }
 
     /// The same for statements that are sent often, with many rows each: they are planned once for whatever they are given, and by their

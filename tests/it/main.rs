@@ -12,6 +12,7 @@ mod direction;
 mod faults;
 mod flows;
 mod harness;
+mod list_plans;
 mod model;
 mod ownership;
 mod runtime;

@@ -16,7 +16,11 @@ use opentelemetry_sdk::{
     propagation::TraceContextPropagator,
     trace::{Sampler, SdkTracerProvider},
 };
-use std::{collections::HashMap, sync::OnceLock, time::Duration};
+use std::{
+    collections::HashMap,
+    sync::{Mutex, OnceLock, PoisonError},
+    time::Duration,
+};
 use tonic::metadata::{MetadataKey, MetadataMap};
 use tracing::Span;
 use tracing_opentelemetry::OpenTelemetrySpanExt;
@@ -33,6 +37,9 @@ static PROVIDERS: OnceLock<(SdkTracerProvider, SdkMeterProvider)> = OnceLock::ne
 
 /// Turns on logs and, when an endpoint is set, OTLP. Once a process: whoever comes second shares what is there.
 pub fn start(config: &TelemetryConfig, service: &'static str) -> Result<()> {
+    // Two services of one process, as in tests, may begin at the same moment; metrics are registered once.
+    static STARTING: Mutex<()> = Mutex::new(());
+    let _starting = STARTING.lock().unwrap_or_else(PoisonError::into_inner);
     if PROVIDERS.get().is_some() {
         return Ok(());
     }

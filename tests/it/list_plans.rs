@@ -1,0 +1,221 @@
+//! Every list of a plain resource reads by an index and sorts no more than a page, with 200,000 rows of three organizations, under
+//! the service's role and its policies.
+//!
+//! The statements are those that the service has: each is sent once, and then explained with each of its conditions in turn.
+
+mod rows;
+
+use crate::{
+    conformance::words::snake,
+    tour::{Step, Tour, Visitor},
+};
+use serde_json::Value;
+use shared_db::{
+    ids::{OrganizationId, UserId},
+    page::PageRequest,
+    scope::{Db, Scope, Service},
+};
+use sqlx::{AssertSqlSafe, PgConnection, Row};
+use web_service::{
+    resource::{Everyone, List, Mine, Owner},
+    store::{apps, billing, finance, integrations, marketplace, research},
+};
+
+/// Rows of a page, and the one after it.
+const SORTED_MAX: f64 = 51.0;
+/// What is compared word by word, since policies keep it from being looked up, leaves as many as the largest page at most.
+const SORTED_OF_TEXT_MAX: f64 = 1000.0;
+
+struct Nobody;
+
+impl Visitor for Nobody {
+    async fn before(&mut self, _: &Tour, _: &Step) {}
+}
+
+/// Whose rows are listed.
+#[derive(Clone, Copy)]
+struct Reader {
+    org: OrganizationId,
+    user: UserId,
+}
+
+/// How an owner is made of a reader.
+trait Of: Owner {
+    fn of_reader(reader: Reader) -> Self;
+}
+
+impl Of for OrganizationId {
+    fn of_reader(reader: Reader) -> Self {
+        reader.org
+    }
+}
+
+impl Of for Mine {
+    fn of_reader(Reader { org, user }: Reader) -> Self {
+        Self { org, user }
+    }
+}
+
+impl Of for Everyone {
+    fn of_reader(_: Reader) -> Self {
+        Self
+    }
+}
+
+/// A statement that the connection has prepared.
+struct Prepared {
+    name: String,
+    text: String,
+    types: Vec<String>,
+}
+
+/// The one that was prepared last.
+async fn newest(conn: &mut PgConnection) -> Prepared {
+    let sql = "select name, statement, parameter_types::text[] as types
+        from pg_prepared_statements
+        where statement like '%order by%limit%' and statement not like '%pg_prepared_statements%'
+        order by prepare_time desc
+        limit 1";
+    let row = sqlx::query(sql).fetch_one(conn).await.unwrap();
+    Prepared { name: row.get("name"), text: row.get("statement"), types: row.get("types") }
+}
+
+impl Prepared {
+    /// The value of a parameter with which its condition holds for all rows.
+    fn neutral(&self, at: usize) -> String {
+        let number = at + 1;
+        let flag = [format!("or not ${number})"), format!("deleted_at is null or ${number})")];
+        let is_flag = flag.iter().any(|it| self.text.contains(it));
+        if is_flag { "false" } else { "null" }.to_owned()
+    }
+}
+
+/// A value of a type, as SQL. That nothing has it does not matter: the planner goes by how many have one such.
+fn value(ty: &str) -> String {
+    match ty {
+        "uuid" => "'00000000-0000-7000-8000-000000000007'".to_owned(),
+        "text" => "'needle'".to_owned(),
+        "boolean" => "true".to_owned(),
+        "timestamp with time zone" => "now() - interval '1 day'".to_owned(),
+        "bigint" => "51".to_owned(),
+        "integer" => "1".to_owned(),
+        ty => format!("(enum_range(null::{ty}))[2]"),
+    }
+}
+
+/// What a plan does that it should not.
+fn faults(table: &str, sorted_max: f64, plan: &Value, faults: &mut Vec<String>) {
+    let rows = plan["Plan Rows"].as_f64().unwrap_or_default();
+    match plan["Node Type"].as_str().unwrap_or_default() {
+        "Seq Scan" if plan["Relation Name"] == table => {
+            faults.push("reads all of its table".to_owned());
+        }
+        // What comes in is what is sorted; what a limit above takes out says nothing.
+        "Sort" if sorted_max < rows => faults.push(format!("sorts {rows} rows")),
+        _ => {}
+    }
+    for below in plan["Plans"].as_array().into_iter().flatten() {
+        self::faults(table, sorted_max, below, faults);
+    }
+}
+
+async fn explain(conn: &mut PgConnection, statement: &Prepared, arguments: &[String]) -> Value {
+    let (name, arguments) = (&statement.name, arguments.join(", "));
+    let sql = format!("explain (format json) execute {name}({arguments})");
+    let rows = sqlx::raw_sql(AssertSqlSafe(sql)).fetch_all(conn).await.unwrap();
+    rows[0].get::<Value, _>(0)[0]["Plan"].take()
+}
+
+/// Explains one list in all its orders, with no condition, with each one, and from the second page on.
+async fn check<R: List>(db: &Db, reader: Reader, found: &mut Vec<String>)
+where
+    R::Owner: Of,
+    R::Filter: Default,
+{
+    let owner = R::Owner::of_reader(reader);
+    let owners = match std::any::type_name::<R::Owner>().rsplit("::").next() {
+        Some("Everyone") => 0,
+        Some("Mine") => 2,
+        _ => 1,
+    };
+    for (number, order) in R::ORDERS.iter().enumerate() {
+        let scope = Scope::Tenant(reader.org, Some(reader.user));
+        let mut tx = db.begin_search(scope).await.unwrap();
+        let page = PageRequest { size: 50, after: None };
+        R::list(&mut tx, owner, &R::Filter::default(), number, &page).await.unwrap();
+        let statement = newest(&mut tx).await;
+        let count = statement.types.len();
+        // Whose they are, the conditions, and then: after which time, after which id, how many.
+        let cursor = count - 3;
+        let mut base: Vec<_> = (0..count).map(|at| statement.neutral(at)).collect();
+        let mine = [format!("'{}'", reader.org), format!("'{}'", reader.user)];
+        base[..owners].clone_from_slice(&mine[..owners]);
+        base[count - 1] = value("bigint");
+        let mut tries = vec![("no condition".to_owned(), base.clone())];
+        for at in owners..cursor {
+            let mut with = base.clone();
+            with[at] = value(&statement.types[at]);
+            tries.push((format!("condition {} ({})", at - owners + 1, statement.types[at]), with));
+        }
+        let mut second = base.clone();
+        second[cursor] = value("timestamp with time zone");
+        second[cursor + 1] = value("uuid");
+        tries.push(("the second page".to_owned(), second));
+        for (what, arguments) in tries {
+            let plan = explain(&mut tx, &statement, &arguments).await;
+            let mut wrong = Vec::new();
+            let sorted_max = if what.ends_with("(text)") { SORTED_OF_TEXT_MAX } else { SORTED_MAX };
+            faults(R::TABLE, sorted_max, &plan, &mut wrong);
+            found.extend(
+                wrong.iter().map(|it| format!("{} by {order}, {what}: {it}", snake(R::NAME))),
+            );
+        }
+    }
+}
+
+macro_rules! check_all {
+    ($db:expr, $reader:expr, $found:ident: $($domain:ident::$plural:ident::$name:ident)*) => {
+        $( check::<$domain::$plural::$name>($db, $reader, &mut $found).await; )*
+    };
+}
+
+#[tokio::test]
+async fn every_list_goes_by_an_index() {
+    let tour = Tour::go(&mut Nobody).await;
+    let database = &tour.stack.database;
+    let reader = rows::fill(&tour).await;
+    let db = Db::new(database.web(), Service::Web);
+    let mut found = Vec::new();
+    check_all!(&db, reader, found:
+        marketplace::virtual_employees::VirtualEmployee
+        marketplace::hired_employees::HiredEmployee
+        marketplace::employee_connections::EmployeeConnection
+        apps::note_folders::NoteFolder
+        apps::notes::Note
+        apps::projects::Project
+        apps::tasks::Task
+        apps::messages::Message
+        apps::calendar_events::CalendarEvent
+        apps::emails::Email
+        apps::sheets::Sheet
+        apps::sheet_versions::SheetVersion
+        apps::workspace_items::WorkspaceItem
+        finance::bank_accounts::BankAccount
+        finance::transactions::Transaction
+        finance::brokerage_connections::BrokerageConnection
+        finance::portfolios::Portfolio
+        finance::holdings::Holding
+        finance::positions::Position
+        finance::wallet_connections::WalletConnection
+        integrations::catalog_integrations::CatalogIntegration
+        integrations::installations::Installation
+        integrations::integrations::Integration
+        billing::subscription_tiers::SubscriptionTier
+        billing::subscriptions::Subscription
+        billing::credit_prices::CreditPrice
+        billing::licenses::License
+        billing::license_sections::LicenseSection
+        research::research_templates::ResearchTemplate
+    );
+    assert!(found.is_empty(), "{} of the lists:\n{}", found.len(), found.join("\n"));
+}
