@@ -55,6 +55,10 @@ id_types! {
     PlatformId
     /// `web.core_actions.id`
     CoreActionId
+    /// `web.files.id`
+    FileId
+    /// `web.file_folders.id`
+    FileFolderId
     /// `runtime.agents.id`
     AgentId
     /// `runtime.agent_executions.id`

@@ -4,6 +4,7 @@
 
 mod control;
 mod executions;
+mod files;
 mod identity;
 mod runtime;
 mod things;
@@ -55,6 +56,7 @@ impl Tour {
         let tour = Self { stack, org, stranger, remote, record: Arc::default() };
         identity::walk(&tour, visitor).await;
         things::walk(&tour, visitor).await;
+        files::walk(&tour, visitor).await;
         executions::walk(&tour, visitor).await;
         control::walk(&tour, visitor).await;
         waits::walk(&tour, visitor).await;

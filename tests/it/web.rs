@@ -2,4 +2,5 @@
 
 mod actions;
 mod agents;
+mod apps;
 mod identity;

@@ -2,6 +2,7 @@
 
 pub mod actions;
 pub mod agents;
+pub mod apps;
 pub mod identity;
 pub mod request;
 
@@ -15,6 +16,7 @@ use web_api::v1::{
     core_action_service_server::CoreActionServiceServer,
     dead_letter_service_server::DeadLetterServiceServer,
     execution_service_server::ExecutionServiceServer,
+    file_folder_service_server::FileFolderServiceServer, file_service_server::FileServiceServer,
     input_request_service_server::InputRequestServiceServer,
     member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer,
@@ -43,5 +45,7 @@ pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
         ConcurrencyLimitServiceServer(agents::limits::ConcurrencyLimitService),
         InputRequestServiceServer(agents::input_requests::InputRequestService),
         WorkflowDataServiceServer(agents::workflow_data::WorkflowDataService),
+        FileFolderServiceServer(apps::file_folders::FileFolderService),
+        FileServiceServer(apps::files::FileService),
     );
 }

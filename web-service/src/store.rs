@@ -1,4 +1,5 @@
 //! The statements: one module a resource.
 
 pub mod actions;
+pub mod apps;
 pub mod identity;

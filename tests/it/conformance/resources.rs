@@ -2,10 +2,12 @@
 
 mod actions;
 mod activities;
+mod files;
 mod identity;
 mod work;
 
 pub(crate) use actions::{CoreActions, Platforms};
 pub(crate) use activities::Activities;
+pub(crate) use files::{FileFolders, Files};
 pub(crate) use identity::{ApiKeys, Members, Organizations, Users};
 pub(crate) use work::{Agents, Executions};

@@ -1,0 +1,1 @@
+-- Nothing: the number is taken by the tables of the apps, which come with another change.

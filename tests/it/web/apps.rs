@@ -1,0 +1,2 @@
+mod file_folders;
+mod files;

@@ -1,0 +1,4 @@
+//! The apps.
+
+pub mod file_folders;
+pub mod files;
