@@ -96,7 +96,10 @@ fn fresh_request(step: &Step, map: impl Fn(&str) -> String + Copy) -> Value {
                 .iter()
                 .map(|(key, value)| match key.as_str() {
                     "request_id" => (key.clone(), WorkerId::generate().to_string().into()),
-                    "slug" => (key.clone(), format!("s{}", WorkerId::generate().0.simple()).into()),
+                    // Of some resources no two have the same name.
+                    "slug" | "name" => {
+                        (key.clone(), format!("s{}", WorkerId::generate().0.simple()).into())
+                    }
                     "email" => (key.clone(), format!("{}@x.test", WorkerId::generate()).into()),
                     _ => (key.clone(), walk(value, map)),
                 })
