@@ -13,7 +13,7 @@ use crate::app::{
 use anyhow::{Context, Result};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream::BoxStream};
-use http::{HeaderMap, Method, Request, Response, StatusCode, header};
+use http::{Method, Request, Response, StatusCode, header, request::Parts};
 use http_body_util::{BodyExt, Full, StreamBody, combinators::UnsyncBoxBody};
 use hyper::{body::Frame, server::conn::http1, service::service_fn};
 use hyper_util::rt::{TokioIo, TokioTimer};
@@ -124,9 +124,7 @@ async fn respond<B>(app: &App, request: Request<B>) -> Response<Body> {
     let (parts, _) = request.into_parts();
     let head_only = parts.method == Method::HEAD;
     let mut response = if head_only || parts.method == Method::GET {
-        answer(app, parts.uri.path(), parts.uri.query().unwrap_or_default(), &parts.headers)
-            .await
-            .unwrap_or_else(refuse)
+        answer(app, &parts).await.unwrap_or_else(refuse)
     } else {
         let mut response = refuse(StatusCode::METHOD_NOT_ALLOWED);
         headers::set(&mut response, header::ALLOW, "GET, HEAD");
@@ -141,12 +139,8 @@ async fn respond<B>(app: &App, request: Request<B>) -> Response<Body> {
     response
 }
 
-async fn answer(
-    app: &App,
-    path: &str,
-    query: &str,
-    asked: &HeaderMap,
-) -> Result<Response<Body>, StatusCode> {
+async fn answer(app: &App, asked: &Parts) -> Result<Response<Body>, StatusCode> {
+    let (path, query) = (asked.uri.path(), asked.uri.query().unwrap_or_default());
     let urls = app.files.urls.as_ref().ok_or(StatusCode::NOT_FOUND)?;
     let grant = urls.verify(path, query, app.clock.now()).map_err(|refusal| match refusal {
         Refusal::Unknown => StatusCode::NOT_FOUND,
@@ -154,8 +148,9 @@ async fn answer(
     })?;
     let mut part = Part::Whole;
     let choose = |size: u64| {
-        part = Part::asked(asked, size);
-        part.range(size)
+        part = Part::asked(&asked.headers, size);
+        // A HEAD brings no bytes, so none are asked for.
+        if asked.method == Method::HEAD { 0..0 } else { part.range(size) }
     };
     let scope = Scope::Tenant(grant.org, None);
     let opened = files::download(app, scope, (grant.org, grant.id), choose);

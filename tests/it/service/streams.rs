@@ -135,7 +135,7 @@ async fn each_message_is_held_to_the_rules() {
     let wrong = pb::UploadFileRequest { expected_size_bytes: Some(-1), ..Default::default() };
     for (messages, field) in [
         (vec![pb::UploadFileRequest { file: Some(pb::File::default()), ..first() }], "file.name"),
-        (vec![first(), Default::default(), wrong], "expected_size_bytes"),
+        (vec![first(), first(), wrong], "expected_size_bytes"),
     ] {
         let (_, request) = upload("count", "developer");
         let request = request.map(|_| stream::iter(messages));

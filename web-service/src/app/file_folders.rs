@@ -2,8 +2,11 @@
 
 use super::{App, change::Change};
 use crate::store::apps::{
-    file_folders::{self, DEPTH_MAX, FileFolder, FileFolderPatch, NewFileFolder},
-    files,
+    file_folders::{
+        self, FileFolder, FileFolderPatch, NewFileFolder,
+        tree::{self, DEPTH_MAX},
+    },
+    files::deleted,
 };
 use shared_db::{
     error::{Error, Reason, Result},
@@ -17,8 +20,8 @@ pub async fn create(app: &App, caller: &Caller, new: NewFileFolder) -> Result<Fi
     Change::new(caller, "CreateFileFolder", id)
         .apply(&app.db, async |tx| {
             if let Some(parent) = new.parent_id {
-                file_folders::lock_tree(tx, org).await?;
-                let depth = file_folders::path(tx, org, parent).await?.len();
+                tree::lock(tx, org).await?;
+                let depth = tree::path(tx, org, parent).await?.len();
                 shallow(parent, depth + 1)?;
             }
             file_folders::create(tx, org, id, new).await
@@ -39,7 +42,7 @@ pub async fn update(
         .fields(fields)
         .apply(&app.db, async |tx| {
             if let Some(Some(parent)) = patch.parent_id {
-                file_folders::lock_tree(tx, org).await?;
+                tree::lock(tx, org).await?;
                 fits(tx, caller, id, parent).await?;
             }
             file_folders::update(tx, org, id, etag, patch).await
@@ -56,7 +59,7 @@ pub async fn delete(
     let org = caller.org()?;
     Change::new(caller, "DeleteFileFolder", id)
         .apply(&app.db, async |tx| {
-            files::leave_folder(tx, org, id).await?;
+            deleted::leave_folder(tx, org, id).await?;
             file_folders::delete(tx, org, id, etag).await
         })
         .await
@@ -70,11 +73,11 @@ async fn fits(
     parent: FileFolderId,
 ) -> Result<()> {
     let org = caller.org()?;
-    let height = file_folders::height(conn, org, id).await?;
+    let height = tree::height(conn, org, id).await?;
     if height == 0 {
         return Err(Error::not_found("file_folder", id));
     }
-    let path = file_folders::path(conn, org, parent).await?;
+    let path = tree::path(conn, org, parent).await?;
     if path.contains(&id) {
         let problem = "the folder would lie in itself";
         let subject = format!("file_folder/{parent}");

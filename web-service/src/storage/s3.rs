@@ -13,7 +13,12 @@ use object_store::{
     aws::{AmazonS3, AmazonS3Builder},
     path::Path,
 };
-use shared_db::{clock::Clock, error::Result, ids::FileId, service::Secret};
+use shared_db::{
+    clock::Clock,
+    error::{Error, Result, chain},
+    ids::FileId,
+    service::Secret,
+};
 use std::{fmt, ops::Range, sync::Arc, time::Duration};
 
 /// All parts but the last are as long as this: stores ask for 5 MiB at least, and some for the same length of all.
@@ -94,16 +99,16 @@ impl S3 {
     ) -> Result<BoxStream<'static, Result<Bytes>>> {
         let options = GetOptions::new().with_range(Some(GetRange::Bounded(range)));
         match self.store.get_opts(&self.path(at), options).await {
-            Ok(got) => Ok(got.into_stream().map_err(|error| unavailable("read", &error)).boxed()),
+            Ok(got) => Ok(got.into_stream().map_err(|error| failed("read", &error)).boxed()),
             Err(object_store::Error::NotFound { .. }) => Err(lost(at)),
-            Err(error) => Err(unavailable("get", &error)),
+            Err(error) => Err(failed("get", &error)),
         }
     }
 
     pub(super) async fn delete(&self, at: Address) -> Result<()> {
         match self.store.delete(&self.path(at)).await {
             Ok(()) | Err(object_store::Error::NotFound { .. }) => Ok(()),
-            Err(error) => Err(unavailable("delete", &error)),
+            Err(error) => Err(failed("delete", &error)),
         }
     }
 
@@ -114,12 +119,12 @@ impl S3 {
             .list(Some(&folder))
             .try_collect()
             .await
-            .map_err(|error| unavailable("list", &error))?;
+            .map_err(|error| failed("list", &error))?;
         let before = Clock::System.now() - age;
         let mut removed = 0;
         for object in objects.into_iter().filter(|it| it.last_modified < before) {
             let done = self.store.delete(&object.location).await;
-            done.map_err(|error| unavailable("delete", &error))?;
+            done.map_err(|error| failed("delete", &error))?;
             removed += 1;
         }
         Ok(removed)
@@ -132,7 +137,7 @@ impl S3 {
     async fn begin_parts(&self) -> Result<Temporary> {
         let path = self.prefix.clone().join("tmp").join(FileId::generate().to_string());
         let parts = self.store.put_multipart(&path).await;
-        let parts = parts.map_err(|error| unavailable("begin parts", &error))?;
+        let parts = parts.map_err(|error| failed("begin parts", &error))?;
         Ok(Temporary { store: self.store.clone(), path, parts: Some(parts) })
     }
 }
@@ -168,19 +173,19 @@ impl Upload {
             let put = self.s3.store.put(&path, self.buffer.split().freeze().into()).await;
             put.map(|_| ())
         };
-        kept.map_err(|error| unavailable("keep", &error))
+        kept.map_err(|error| failed("keep", &error))
     }
 }
 
 impl Temporary {
     async fn put_part(&mut self, part: Bytes) -> Result<()> {
         let Some(parts) = &mut self.parts else { return Ok(()) };
-        parts.put_part(part.into()).await.map_err(|error| unavailable("put a part", &error))
+        parts.put_part(part.into()).await.map_err(|error| failed("put a part", &error))
     }
 
     async fn complete(&mut self) -> Result<()> {
         let Some(parts) = &mut self.parts else { return Ok(()) };
-        parts.complete().await.map_err(|error| unavailable("complete parts", &error))?;
+        parts.complete().await.map_err(|error| failed("complete parts", &error))?;
         self.parts = None;
         Ok(())
     }
@@ -203,8 +208,41 @@ impl Drop for Temporary {
     }
 }
 
+/// The store did not do what it was asked to.
+fn failed(what: &str, error: &object_store::Error) -> Error {
+    unavailable(what, &Told(told(&chain(error).to_string())))
+}
+
+/// What the log has of an error of the store.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+struct Told(String);
+
+/// An error without the answer that it quotes, but for the code in it: an answer to a signature that is wrong repeats all that was
+/// signed, and with what key.
+fn told(text: &str) -> String {
+    let Some((told, answer)) = text.split_once('<') else { return text.to_owned() };
+    let code = answer.split_once("<Code>").and_then(|(_, it)| it.split_once("</Code>"));
+    format!("{told}{}", code.map_or("…", |(code, _)| code))
+}
+
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Upload").field("s3", &self.s3).finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_log_does_not_repeat_what_was_signed() {
+        let answer = "<?xml version=\"1.0\"?><Error><Code>SignatureDoesNotMatch</Code><AWSAccessKeyId>AK</AWSAccessKeyId></Error>";
+        let text = format!("Error performing PUT http://s/b/k - 403 Forbidden: {answer}");
+        let expected = "Error performing PUT http://s/b/k - 403 Forbidden: SignatureDoesNotMatch";
+        assert_eq!(told(&text), expected);
+        assert_eq!(told("403: <html>AK</html>"), "403: …");
+        assert_eq!(told("connection refused"), "connection refused");
     }
 }

@@ -10,7 +10,7 @@ use crate::{
         change::Change,
         files::{self as app, Download, Files, urls::Grant},
     },
-    store::apps::files::{self, File, FileFilter, FilePatch},
+    store::apps::files::{self, File, FileFilter, FilePatch, deleted},
 };
 use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
@@ -166,7 +166,7 @@ impl file_service_server::FileService for FileService {
         let (org, id): (_, FileId) = (caller.org()?, request::id("id", &request.id)?);
         let etag = Etag::expected(&request.etag);
         let file = Change::new(&caller, "UndeleteFile", id)
-            .apply(&self.app.db, async |tx| files::undelete(tx, org, id, etag).await)
+            .apply(&self.app.db, async |tx| deleted::undelete(tx, org, id, etag).await)
             .await?;
         Ok(Response::new(self.message(file)?))
     }

@@ -4,7 +4,7 @@
 use crate::{
     app::App,
     storage::Address,
-    store::apps::{file_blobs, files},
+    store::apps::{file_blobs, files::deleted},
 };
 use anyhow::Result;
 use shared_db::{error, scope::Scope};
@@ -59,7 +59,7 @@ pub async fn pass(app: &App) -> error::Result<()> {
 async fn purge(app: &App) -> error::Result<()> {
     loop {
         let mut tx = app.db.begin(Scope::Platform).await?;
-        let purged = files::purge(&mut tx, app.files.undelete_window, BATCH).await?;
+        let purged = deleted::purge(&mut tx, app.files.undelete_window, BATCH).await?;
         tx.commit().await?;
         if purged < BATCH.unsigned_abs() {
             return Ok(());

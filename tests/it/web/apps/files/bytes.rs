@@ -107,6 +107,14 @@ async fn an_organization_takes_its_bytes_with_it() {
     let stack = forgetful().start().await;
     let (org, other) = (stack.organization().await, stack.organization().await);
     upload(&org, "a", &bytes(23, 1000)).await.unwrap();
+    let mut parent = json!(null);
+    for name in ["outer", "inner"] {
+        let folder = json!({ "file_folder": { "name": name, "parent_id": parent } });
+        let made = org.developer().call("FileFolderService/CreateFileFolder", folder).await;
+        parent = made.unwrap()["id"].take();
+        let request = json!({ "file": { "name": "x", "folder_id": parent }, "chunk": "eA==" });
+        call(&org, "UploadFile", request).await.unwrap();
+    }
     upload(&other, "a", &bytes(23, 1000)).await.unwrap();
     let id = json!({ "id": org.id });
     org.owner().call("OrganizationService/DeleteOrganization", id).await.unwrap();
