@@ -61,7 +61,11 @@ fn of_owner(table: &Table) -> &'static [Verb] {
     match table.scope {
         RowScope::Queue => &[Verb::Select],
         _ if table.maintained => &[Verb::Select, Verb::Delete],
-        RowScope::Tenant | RowScope::Organization | RowScope::User | RowScope::Global => &[],
+        RowScope::Tenant
+        | RowScope::Organization
+        | RowScope::User
+        | RowScope::Private
+        | RowScope::Global => &[],
     }
 }
 

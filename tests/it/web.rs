@@ -3,4 +3,9 @@
 mod actions;
 mod agents;
 mod apps;
+mod billing;
+mod finance;
 mod identity;
+mod integrations;
+mod marketplace;
+mod research;

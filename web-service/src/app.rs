@@ -5,6 +5,8 @@ pub mod api_keys;
 pub mod change;
 pub mod file_folders;
 pub mod files;
+pub mod integrations;
+pub mod marketplace;
 pub mod members;
 pub mod organizations;
 pub mod users;

@@ -2,7 +2,7 @@
 //!
 //! - [`api`]: accept, parse, one call, wrap. No SQL.
 //! - [`app`]: what takes more than one statement; [`app::change`] holds a change and its line in the audit trail together.
-//! - [`store`]: the statements, one module a resource.
+//! - [`store`]: the statements, one module a resource; [`resource`] is what the plain ones share.
 //! - [`storage`]: the bytes of files, in a folder or in a bucket; [`file_server`] serves them to whoever has a signed URL.
 //! - [`runtime`]: the client of runtime-service.
 //! - [`auth`]: who is calling: a key of an organization, a token of a configured issuer, or the platform itself.
@@ -12,6 +12,7 @@ pub mod app;
 pub mod auth;
 pub mod config;
 pub mod file_server;
+pub mod resource;
 pub mod runtime;
 pub mod storage;
 pub mod store;

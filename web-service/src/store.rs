@@ -2,4 +2,12 @@
 
 pub mod actions;
 pub mod apps;
+pub mod billing;
+pub mod configs;
+pub mod enums;
+pub mod finance;
 pub mod identity;
+pub mod integrations;
+pub mod marketplace;
+pub mod research;
+pub mod tree;

@@ -79,14 +79,6 @@ async fn try_out(pool: &PgPool, org: Option<&str>, sql: &str) -> Result<u64, Str
     }
 }
 
-/// The columns of a table, but for those that PostgreSQL computes.
-async fn written(pool: &PgPool, table: &str) -> String {
-    let sql = "select string_agg(quote_ident(attname), ', ' order by attnum)
-        from pg_attribute
-        where attrelid = $1::regclass and 0 < attnum and not attisdropped and attgenerated = ''";
-    sqlx::query_scalar(sql).bind(table).fetch_one(pool).await.unwrap()
-}
-
 const DENIED: &str = "42501";
 
 #[tokio::test]
@@ -131,6 +123,14 @@ async fn no_row_of_another_organization_is_seen_or_changed() {
             }
         }
     }
+}
+
+/// The columns that a statement may write: those that PostgreSQL does not make itself.
+async fn written(pool: &PgPool, table: &str) -> String {
+    let sql = "select string_agg(quote_ident(attname), ', ' order by attnum)
+        from pg_attribute
+        where attrelid = $1::text::regclass and 0 < attnum and not attisdropped and attgenerated = ''";
+    sqlx::query_scalar(sql).bind(table).fetch_one(pool).await.unwrap()
 }
 
 #[tokio::test]

@@ -54,7 +54,7 @@ pub(crate) async fn only_fields_that_the_mask_names_change<R: Resource>() {
 
 pub(crate) async fn without_a_mask_all_fields_change<R: Resource>() {
     for mask in [None, Some(&[][..])] {
-        // Another one each time, for what must be called differently in one.
+        // Each in an organization of its own: some of what changes may be unique there.
         let world = World::<R>::new().await;
         let changes = R::changes(&world.given);
         let before = world.create().await;

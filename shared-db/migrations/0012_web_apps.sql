@@ -1,1 +1,0 @@
--- Nothing: the number is taken by the tables of the apps, which come with another change.
