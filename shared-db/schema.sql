@@ -1060,6 +1060,73 @@ CREATE INDEX employee_connections_newest ON web.employee_connections USING btree
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.employee_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
+create table web.file_blobs (
+    org_id uuid not null,
+    sha256 bytea not null,
+    size_bytes bigint not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint file_blobs_pkey PRIMARY KEY (org_id, sha256),
+    constraint file_blobs_sha256_check CHECK ((octet_length(sha256) = 32)),
+    constraint file_blobs_size_bytes_check CHECK ((size_bytes >= 0))
+);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_blobs FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant
+create table web.file_folders (
+    org_id uuid not null,
+    id uuid not null,
+    parent_id uuid,
+    name text not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint file_folders_pkey PRIMARY KEY (org_id, id),
+    constraint file_folders_name_key UNIQUE NULLS NOT DISTINCT (org_id, parent_id, name),
+    constraint file_folders_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    constraint file_folders_parent_id_check CHECK ((parent_id <> id)),
+    constraint file_folders_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint file_folders_parent_id_fkey FOREIGN KEY (org_id, parent_id) REFERENCES web.file_folders(org_id, id)
+);
+CREATE INDEX file_folders_by_parent ON web.file_folders USING btree (org_id, parent_id, created_at DESC, id DESC);
+CREATE INDEX file_folders_newest ON web.file_folders USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant
+create table web.files (
+    org_id uuid not null,
+    id uuid not null,
+    folder_id uuid,
+    name text not null,
+    media_type text not null,
+    size_bytes bigint not null,
+    sha256 bytea not null,
+    tags text[] default '{}'::text[] not null,
+    description text,
+    created_by uuid,
+    deleted_at timestamp with time zone,
+    search tsvector generated always as ((setweight(to_tsvector('simple'::regconfig, translate(name, '._-/'::text, ' '::text)), 'A'::"char") || setweight(to_tsvector('simple'::regconfig, translate(COALESCE(description, ''::text), '._-/'::text, ' '::text)), 'B'::"char"))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint files_pkey PRIMARY KEY (org_id, id),
+    constraint files_description_check CHECK ((char_length(description) <= 4000)),
+    constraint files_media_type_check CHECK (((char_length(media_type) >= 3) AND (char_length(media_type) <= 200))),
+    constraint files_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 255))),
+    constraint files_sha256_check CHECK ((octet_length(sha256) = 32)),
+    constraint files_size_bytes_check CHECK ((size_bytes >= 0)),
+    constraint files_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint files_folder_id_fkey FOREIGN KEY (org_id, folder_id) REFERENCES web.file_folders(org_id, id),
+    constraint files_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint files_sha256_fkey FOREIGN KEY (org_id, sha256) REFERENCES web.file_blobs(org_id, sha256)
+);
+CREATE INDEX files_by_bytes ON web.files USING btree (org_id, sha256);
+CREATE INDEX files_by_folder ON web.files USING btree (org_id, folder_id, created_at DESC, id DESC);
+CREATE INDEX files_deleted ON web.files USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
+CREATE INDEX files_newest ON web.files USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.files FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant
 create table web.hired_employees (
     org_id uuid not null,
     id uuid not null,

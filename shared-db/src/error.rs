@@ -63,6 +63,9 @@ pub enum Error {
     DeadlineExceeded,
     #[error("{problem}")]
     Unavailable { reason: Reason, problem: Cow<'static, str> },
+    /// What was kept is not there any more, or is not what it was.
+    #[error("{problem}")]
+    DataLoss { reason: Reason, problem: String },
     #[error("the database failed")]
     Database(#[source] sqlx::Error),
     #[error("internal error")]
@@ -138,6 +141,7 @@ impl Error {
             Self::HistoryTruncated { .. } => (Code::OutOfRange, Reason::HistoryTruncated),
             Self::DeadlineExceeded => (Code::DeadlineExceeded, Reason::DeadlineExceeded),
             Self::Unavailable { reason, .. } => (Code::Unavailable, *reason),
+            Self::DataLoss { reason, .. } => (Code::DataLoss, *reason),
             Self::Database(source) => database_kind(source),
             Self::Internal(_) => (Code::Internal, Reason::Internal),
             Self::Status(status) => (status.code(), Reason::Unspecified),
@@ -267,6 +271,7 @@ impl From<Error> for Status {
             Error::HistoryTruncated { first_seq } => {
                 metadata.insert("first_seq".to_owned(), first_seq.to_string());
             }
+            Error::DataLoss { problem, .. } => tracing::error!(problem, "data is lost"),
             Error::Database(_) if code == Code::InvalidArgument => {}
             Error::Database(source) => {
                 tracing::error!(error = %chain(source), "the database failed");

@@ -55,6 +55,8 @@ id_types! {
     PlatformId
     /// `web.core_actions.id`
     CoreActionId
+    /// `web.file_folders.id`
+    FileFolderId
     /// `web.virtual_employees.id`
     VirtualEmployeeId
     /// `web.hired_employees.id`

@@ -49,7 +49,7 @@ mod trace;
 
 pub use auth::{Authenticate, Call};
 pub use boot::Boot;
-pub use caller::{Caller, accept, id};
+pub use caller::{Caller, Incoming, accept, accept_stream, id};
 pub use config::{Limits, ServiceConfig};
 pub use listeners::Listeners;
 pub use mask::Mask;

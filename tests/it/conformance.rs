@@ -123,6 +123,7 @@ macro_rules! law_tests {
 //   viewers do change one thing of theirs: themselves;
 // - members are removed without an etag; a key is never changed, only revoked, and its name need not be unique;
 // - executions are changed by what they do: they have no masks, no etags, and are cancelled instead of deleted;
+// - several files may have the same name;
 // - activities are written by what they tell of, nothing changes or removes them, and viewers do not read them (web/identity).
 conformance! {
     organizations: Organizations [reads lists creates duplicates updates etags deletes delete_etags];
@@ -132,6 +133,8 @@ conformance! {
     users: Users [reads lists creates duplicates updates etags];
     members: Members [reads lists creates duplicates updates etags deletes tenants roles];
     activities: Activities [reads lists tenants];
+    file_folders: FileFolders [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    files: Files [reads lists creates updates etags deletes delete_etags tenants roles];
     api_keys: ApiKeys [reads lists creates tenants roles];
     virtual_employees: VirtualEmployees [reads lists creates duplicates updates etags deletes delete_etags roles];
     hired_employees: HiredEmployees [reads lists updates etags deletes delete_etags tenants roles];

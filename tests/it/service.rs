@@ -8,6 +8,7 @@ mod overload;
 mod pool;
 mod processes;
 mod stand;
+mod streams;
 mod telemetry;
 mod tls;
 mod wake;

@@ -4,6 +4,7 @@
 
 mod control;
 mod executions;
+mod files;
 mod identity;
 mod plain;
 mod runtime;
@@ -56,6 +57,7 @@ impl Tour {
         let tour = Self { stack, org, stranger, remote, record: Arc::default() };
         identity::walk(&tour, visitor).await;
         things::walk(&tour, visitor).await;
+        files::walk(&tour, visitor).await;
         plain::walk(&tour, visitor).await;
         executions::walk(&tour, visitor).await;
         control::walk(&tour, visitor).await;

@@ -104,6 +104,8 @@ impl Caller {
         core_actions: core_action_service_client::CoreActionServiceClient,
         agents: agent_service_client::AgentServiceClient,
         executions: execution_service_client::ExecutionServiceClient,
+        files: file_service_client::FileServiceClient,
+        file_folders: file_folder_service_client::FileFolderServiceClient,
         input_requests: input_request_service_client::InputRequestServiceClient,
     }
 

@@ -12,7 +12,7 @@ use sqlx::{
     ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::time::Duration;
+use std::{path::PathBuf, time::Duration};
 
 /// Where the URL of a superuser of the tests' cluster is.
 pub const CLUSTER_VARIABLE: &str = "FREEHOLD_TEST_DATABASE_URL";
@@ -87,6 +87,11 @@ impl TestDatabase {
         pool(&self.runtime_url())
     }
 
+    /// Where web-services on this database keep the bytes of files. It goes with the database.
+    pub fn files_dir(&self) -> PathBuf {
+        files_dir(&self.name)
+    }
+
     fn role_url(&self, role: &str) -> String {
         let options = self.cluster.superuser.clone().username(role);
         self.url(options.password(&cluster::password(role)))
@@ -100,7 +105,13 @@ impl TestDatabase {
 impl Drop for TestDatabase {
     fn drop(&mut self) {
         self.cluster.drop_database(&self.name);
+        // Most databases never had a file.
+        let _ = std::fs::remove_dir_all(self.files_dir());
     }
+}
+
+fn files_dir(name: &str) -> PathBuf {
+    std::env::temp_dir().join("freehold-test-files").join(name)
 }
 
 /// Few connections, made when they are needed: many tests share one server.

@@ -10,6 +10,7 @@
 //! - [`chaos`]: replicas under load, what goes wrong with them, and the reckoning;
 //! - [`wire`]: one that counts what is said on it;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
+//! - [`s3`]: a fake that speaks S3, and checks the signatures of what it is asked;
 //! - [`errors`]: what a status says to a program.
 
 pub mod certificates;
@@ -23,6 +24,7 @@ pub mod process;
 pub mod proxy;
 pub mod reach;
 pub mod remote;
+pub mod s3;
 pub mod settings;
 pub mod stack;
 pub mod wire;

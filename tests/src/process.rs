@@ -80,7 +80,9 @@ impl Processes {
         let mut webs = Vec::new();
         for number in 0..layout.webs {
             let url = url(number, database.web_url());
-            let more = [("DATABASE_URL", url), ("RUNTIME_URL", known.join(","))];
+            let files_dir = database.files_dir().display().to_string();
+            let more =
+                [("DATABASE_URL", url), ("RUNTIME_URL", known.join(",")), ("FILES_DIR", files_dir)];
             let environment = environment(number + 1 == layout.webs);
             webs.push(Process::spawn_in(
                 "web-service",

@@ -28,6 +28,7 @@ use web_api::v1::{
     dead_letter_service_server::DeadLetterServiceServer, email_service_server::EmailServiceServer,
     employee_connection_service_server::EmployeeConnectionServiceServer,
     execution_service_server::ExecutionServiceServer,
+    file_folder_service_server::FileFolderServiceServer, file_service_server::FileServiceServer,
     hired_employee_service_server::HiredEmployeeServiceServer,
     holding_service_server::HoldingServiceServer,
     input_request_service_server::InputRequestServiceServer,
@@ -110,5 +111,7 @@ pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
         ConcurrencyLimitServiceServer(agents::limits::ConcurrencyLimitService),
         InputRequestServiceServer(agents::input_requests::InputRequestService),
         WorkflowDataServiceServer(agents::workflow_data::WorkflowDataService),
+        FileFolderServiceServer(apps::file_folders::FileFolderService),
+        FileServiceServer(apps::files::FileService),
     );
 }

@@ -3,6 +3,8 @@
 pub mod agents;
 pub mod api_keys;
 pub mod change;
+pub mod file_folders;
+pub mod files;
 pub mod integrations;
 pub mod marketplace;
 pub mod members;
@@ -15,14 +17,16 @@ use agents::{
     watch::{WatchConfig, hub::Hub},
 };
 use anyhow::Result;
+use files::Files;
 use rand::RngCore;
 use shared_db::{
     clock::Clock,
     ids::OrganizationId,
     page::PageTokens,
     scope::{Db, Scope},
-    service::Caller,
+    service::{Caller, Limits},
 };
+use std::net::SocketAddr;
 use tokio_util::sync::CancellationToken;
 
 /// What every handler has at hand. Clones share all of it.
@@ -38,11 +42,19 @@ pub struct App {
     pub watch: WatchConfig,
     /// Everybody who watches an execution here.
     pub hub: Hub,
+    pub files: Files,
+    pub limits: Limits,
 }
 
 impl App {
-    /// `stop` is cancelled when the service begins to stop: streams end, so that their callers watch at another replica.
-    pub fn new(db: Db, config: &Config, stop: CancellationToken) -> Result<Self> {
+    /// `files_at` is where files are served by URL, if they are. `stop` is cancelled when the service begins to stop: streams end, so
+    /// that their callers watch at another replica.
+    pub fn new(
+        db: Db,
+        config: &Config,
+        files_at: Option<SocketAddr>,
+        stop: CancellationToken,
+    ) -> Result<Self> {
         let page_tokens = if let Some(key) = config.page_token_key.read()? {
             PageTokens::new(key.expose().as_bytes())
         } else {
@@ -64,6 +76,8 @@ impl App {
             runtime,
             watch: config.watch,
             hub,
+            files: Files::new(&config.files, files_at)?,
+            limits: config.service.limits,
         })
     }
 }

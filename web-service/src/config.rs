@@ -1,6 +1,9 @@
 //! The settings of web-service. Each is a flag and a variable; `--help` documents them all.
 
-use crate::{app::agents::watch::WatchConfig, runtime::RuntimeConfig};
+use crate::{
+    app::{agents::watch::WatchConfig, files::FilesConfig},
+    runtime::RuntimeConfig,
+};
 use clap::{Args, Parser};
 use shared_db::{
     secret_arg,
@@ -23,6 +26,22 @@ secret_arg! {
     pub RuntimeKey = "runtime-key", "FREEHOLD_RUNTIME_KEY"
 }
 
+secret_arg! {
+    /// Signs the URLs of files, the same for all replicas; at least 32 characters. Absent: a random one, so that only the replica that
+    /// made a URL serves it, and for as long as it lives
+    pub FileUrlKey = "file-url-key", "FREEHOLD_FILE_URL_KEY"
+}
+
+secret_arg! {
+    /// Access key of the bucket for files
+    pub S3AccessKeyId = "files-s3-access-key-id", "FREEHOLD_FILES_S3_ACCESS_KEY_ID"
+}
+
+secret_arg! {
+    /// Secret of the access key of the bucket for files
+    pub S3SecretAccessKey = "files-s3-secret-access-key", "FREEHOLD_FILES_S3_SECRET_ACCESS_KEY"
+}
+
 /// Freehold's web-service: what people own, and the only way in for callers.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "web-service", version)]
@@ -39,6 +58,8 @@ pub struct Config {
     pub watch: WatchConfig,
     #[command(flatten)]
     pub runtime_key: RuntimeKey,
+    #[command(flatten)]
+    pub files: FilesConfig,
 }
 
 #[derive(Clone, Debug, Args)]

@@ -89,6 +89,9 @@ pub struct Limits {
     /// Deadlines of calls are cut to this; those of streams are not
     #[arg(long, env = "FREEHOLD_DEADLINE_MAX", default_value = "5m", value_parser = positive)]
     pub deadline_max: Duration,
+    /// Silence of a caller in the middle of a stream that it sends before the call is given up
+    #[arg(long, env = "FREEHOLD_STREAM_SILENCE_MAX", default_value = "30s", value_parser = positive)]
+    pub stream_silence_max: Duration,
     /// Silence on a connection before it is asked for a sign of life
     #[arg(long, env = "FREEHOLD_KEEPALIVE_INTERVAL", default_value = "30s", value_parser = positive)]
     pub keepalive_interval: Duration,

@@ -61,7 +61,7 @@ pub(crate) fn of(headers: &HeaderMap, method: &Method, limits: &Limits) -> Resul
         })?),
         None => None,
     };
-    let timeout = match (asked, method.streams) {
+    let timeout = match (asked, method.is_stream()) {
         (None, true) => return Ok(None),
         (Some(asked), true) => asked,
         (asked, false) => asked.unwrap_or(limits.deadline_default).min(limits.deadline_max),

@@ -24,6 +24,15 @@ pub struct Method {
     pub least_role: Option<Role>,
     /// It answers with a stream.
     pub streams: bool,
+    /// It takes a stream.
+    pub takes_stream: bool,
+}
+
+impl Method {
+    /// Whether a call of it may go on for as long as its messages do.
+    pub(crate) fn is_stream(&self) -> bool {
+        self.streams || self.takes_stream
+    }
 }
 
 /// All methods of a service, by the path of their requests.
@@ -37,14 +46,15 @@ pub struct Methods {
 pub fn table(pool: &DescriptorPool) -> Result<Methods> {
     let mut methods = Methods { by_path: HashMap::new(), services: Vec::new() };
     for (service, name, streams) in OPEN {
-        methods.add(service, name, None, streams);
+        methods.add(service, name, None, (streams, false));
     }
     for service in pool.services() {
         let service_name = service.full_name().to_owned();
         for method in service.methods() {
             let role = least_role(pool, &method);
             let role = role.with_context(|| method.full_name().to_owned())?;
-            methods.add(&service_name, method.name(), Some(role), method.is_server_streaming());
+            let streams = (method.is_server_streaming(), method.is_client_streaming());
+            methods.add(&service_name, method.name(), Some(role), streams);
         }
         methods.services.push(service_name);
     }
@@ -70,10 +80,17 @@ impl Methods {
         &self.services
     }
 
-    fn add(&mut self, service: &str, name: &str, least_role: Option<Role>, streams: bool) {
+    /// `streams`: whether it answers with a stream, and whether it takes one.
+    fn add(
+        &mut self,
+        service: &str,
+        name: &str,
+        least_role: Option<Role>,
+        (streams, takes_stream): (bool, bool),
+    ) {
         let full_name = format!("{service}/{name}");
         let path = format!("/{full_name}");
-        let method = Method { full_name, name: name.to_owned(), least_role, streams };
+        let method = Method { full_name, name: name.to_owned(), least_role, streams, takes_stream };
         self.by_path.insert(path, Arc::new(method));
     }
 }

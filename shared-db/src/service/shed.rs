@@ -21,7 +21,7 @@ impl Shed {
 
     /// Takes a place, which is given back when the permit is dropped: at the end of the response.
     pub(crate) fn enter(&self, method: &Method) -> Result<OwnedSemaphorePermit> {
-        let (places, max, what) = if method.streams {
+        let (places, max, what) = if method.is_stream() {
             (&self.streams, self.limits.streams_max, "streams")
         } else {
             (&self.calls, self.limits.calls_max, "calls")

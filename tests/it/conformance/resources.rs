@@ -4,6 +4,7 @@ mod actions;
 mod activities;
 mod apps;
 mod billing;
+mod files;
 mod finance;
 mod identity;
 mod integrations;
@@ -21,6 +22,7 @@ pub(crate) use apps::{
 pub(crate) use billing::{
     CreditPrices, LicenseSections, Licenses, SubscriptionTiers, Subscriptions,
 };
+pub(crate) use files::{FileFolders, Files};
 pub(crate) use finance::{
     BankAccounts, BrokerageConnections, Holdings, Portfolios, Positions, Transactions,
     WalletConnections,

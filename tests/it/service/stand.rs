@@ -1,5 +1,6 @@
 //! A service on the real boot with the real contract, whose handlers do what the header `x-do` says.
 
+use super::streams::OddFiles;
 use freehold_tests::database::TestDatabase;
 use futures_util::{Stream, StreamExt, stream};
 use shared_db::{
@@ -23,6 +24,7 @@ use web_api::v1::{
     self as pb,
     execution_service_client::ExecutionServiceClient,
     execution_service_server::{ExecutionService, ExecutionServiceServer},
+    file_service_server::FileServiceServer,
 };
 
 #[derive(clap::Parser)]
@@ -122,6 +124,8 @@ async fn serve(
     let boot = Boot::new(Service::Web, config, web_api::DESCRIPTOR)?;
     let mut routes = RoutesBuilder::default();
     routes.add_service(tuned!(boot.limits, ExecutionServiceServer::new(Odd)));
+    let takes = OddFiles { limits: boot.limits };
+    routes.add_service(tuned!(boot.limits, FileServiceServer::new(takes)));
     boot.run(routes.routes(), ByHeader, listeners, stop).await
 }
 

@@ -1,4 +1,6 @@
 mod calendar_events;
+mod file_folders;
+mod files;
 mod messages;
 mod note_folders;
 mod notes;

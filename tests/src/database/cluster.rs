@@ -199,6 +199,7 @@ async fn drop_leftovers(superuser: &PgConnectOptions) -> sqlx::Result<()> {
         if dead {
             let sql = format!("drop database if exists {name} with (force)");
             sqlx::query(AssertSqlSafe(sql)).execute(&mut connection).await?;
+            let _ = std::fs::remove_dir_all(super::files_dir(&name));
         }
     }
     connection.close().await

@@ -46,7 +46,9 @@ pub(super) async fn web(
     let urls: Vec<_> = runtimes.iter().map(|it| format!("{scheme}://{}", it.grpc)).collect();
     // Port 1 refuses.
     let urls = if urls.is_empty() { "http://127.0.0.1:1".to_owned() } else { urls.join(",") };
-    let mut more = vec![("DATABASE_URL", database.web_url()), ("RUNTIME_URL", urls)];
+    let files_dir = database.files_dir().display().to_string();
+    let mut more =
+        vec![("DATABASE_URL", database.web_url()), ("RUNTIME_URL", urls), ("FILES_DIR", files_dir)];
     if let Some(authority) = authority {
         more.extend(authority.server(WEB_NAME));
         more.extend(authority.client(WEB_NAME));

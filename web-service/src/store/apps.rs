@@ -2,6 +2,9 @@
 
 pub mod calendar_events;
 pub mod emails;
+pub mod file_blobs;
+pub mod file_folders;
+pub mod files;
 pub mod messages;
 pub mod note_folders;
 pub mod notes;

@@ -23,7 +23,7 @@ pub(super) enum Verb {
     },
 }
 
-/// `Create<Resource>Request` or `Update<Resource>Request`.
+/// `Create<Resource>Request`, or `Upload…` where it comes with its bytes, or `Update<Resource>Request`.
 pub(super) struct Request {
     pub(super) verb: Verb,
     /// The field that holds the resource.
@@ -54,12 +54,12 @@ impl Member {
 impl Request {
     pub(super) fn of(message: &MessageDescriptor) -> anyhow::Result<Option<Self>> {
         let Some(middle) = message.name().strip_suffix("Request") else { return Ok(None) };
-        let (update, resource) =
-            match (middle.strip_prefix("Create"), middle.strip_prefix("Update")) {
-                (Some(it), _) => (false, it),
-                (None, Some(it)) => (true, it),
-                (None, None) => return Ok(None),
-            };
+        let created = middle.strip_prefix("Create").or_else(|| middle.strip_prefix("Upload"));
+        let (update, resource) = match (created, middle.strip_prefix("Update")) {
+            (Some(it), _) => (false, it),
+            (None, Some(it)) => (true, it),
+            (None, None) => return Ok(None),
+        };
         let Some(field) = message.get_field_by_name(&snake_case(resource)) else { return Ok(None) };
         let Kind::Message(resource) = field.kind() else { return Ok(None) };
         let verb = if update {
