@@ -1360,6 +1360,7 @@ create table web.notes (
     constraint notes_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
 CREATE INDEX notes_by_folder_id ON web.notes USING btree (org_id, folder_id, created_at DESC, id DESC);
+CREATE INDEX notes_by_folder_id_latest ON web.notes USING btree (org_id, folder_id, updated_at DESC, id DESC);
 CREATE INDEX notes_by_updated_at ON web.notes USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX notes_newest ON web.notes USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.notes FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
@@ -1463,6 +1464,7 @@ create table web.positions (
 );
 CREATE INDEX positions_by_opened_at ON web.positions USING btree (org_id, user_id, opened_at DESC, id DESC);
 CREATE INDEX positions_by_portfolio_id ON web.positions USING btree (org_id, user_id, portfolio_id, opened_at DESC, id DESC);
+CREATE INDEX positions_by_portfolio_id_newest ON web.positions USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
 CREATE INDEX positions_newest ON web.positions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -1712,6 +1714,7 @@ create table web.transactions (
     constraint transactions_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (org_id, user_id, bank_account_id, posted_at DESC, id DESC);
+CREATE INDEX transactions_by_bank_account_id_newest ON web.transactions USING btree (org_id, user_id, bank_account_id, created_at DESC, id DESC);
 CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, user_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();

@@ -3,7 +3,6 @@
 pub mod agents;
 pub mod api_keys;
 pub mod change;
-pub mod file_folders;
 pub mod files;
 pub mod integrations;
 pub mod marketplace;

@@ -13,8 +13,8 @@ use crate::store::identity::activities::{self, NewActivity};
 use shared_db::{
     error::{Error, Result},
     ids::{
-        AgentId, ApiKeyId, CoreActionId, ExecutionId, FileFolderId, FileId, InputRequestId,
-        OrganizationId, PlatformId, UserId,
+        AgentId, ApiKeyId, CoreActionId, ExecutionId, FileId, InputRequestId, OrganizationId,
+        PlatformId, UserId,
     },
     scope::{Db, Scope, Tx},
     service::{Caller, telemetry},
@@ -57,7 +57,6 @@ subjects! {
     ApiKeyId = "api_key",
     PlatformId = "platform",
     CoreActionId = "core_action",
-    FileFolderId = "file_folder",
     FileId = "file",
     AgentId = "agent",
     ExecutionId = "execution",

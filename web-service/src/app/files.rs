@@ -9,9 +9,11 @@ pub mod urls;
 use super::{App, change::Change};
 use crate::{
     config::FileUrlKey,
+    resource::Get,
     storage::{self, Digest, Storage, StorageConfig},
     store::apps::{
-        file_blobs, file_folders,
+        file_blobs,
+        file_folders::FileFolder,
         files::{self, File, NewFile},
     },
 };
@@ -111,7 +113,7 @@ pub async fn upload(
     if let Some(folder) = new.folder_id {
         // Before all the bytes have come for nothing.
         let mut tx = app.db.begin(caller.scope()?).await?;
-        file_folders::get(&mut tx, org, folder).await?;
+        FileFolder::get(&mut tx, org, folder).await?;
     }
     let taken = take(app, expected, chunks).await?;
     let size_bytes = i64::try_from(taken.size_bytes).map_err(Error::internal)?;

@@ -92,7 +92,12 @@ async fn a_folder_with_something_in_it_stays() {
     assert_fails(delete().await, Code::FailedPrecondition, Reason::ResourceInUse, None);
     let moved = json!({ "note": { "id": note }, "update_mask": ["folder_id"] });
     org.developer().call("NoteService/UpdateNote", moved).await.unwrap();
+    let other = json!({ "note": { "title": "Deleted", "folder_id": id } });
+    let other = json!({ "id": made(&org.developer(), "NoteService/CreateNote", other).await });
+    org.developer().call("NoteService/DeleteNote", other.clone()).await.unwrap();
     delete().await.expect("it is empty now");
+    let back = org.developer().call("NoteService/UndeleteNote", other).await.unwrap();
+    assert!(back["folder_id"].is_null(), "what comes back lies where it can: {back:#}");
 }
 
 #[tokio::test]

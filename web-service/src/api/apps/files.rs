@@ -2,7 +2,6 @@
 
 mod upload;
 
-use super::file_folders::within;
 use crate::{
     api::request::{self, list_id},
     app::{
@@ -10,12 +9,12 @@ use crate::{
         change::Change,
         files::{self as app, Download, Files, urls::Grant},
     },
-    store::apps::files::{self, File, FileFilter, FilePatch, deleted},
+    store::apps::files::{self, File, FileFilter, FilePatch, Within, deleted},
 };
 use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use shared_db::{
-    error::{Error, Reason},
+    error::{self, Error, Reason},
     ids::{Etag, FileId},
     service::{Mask, accept, accept_stream},
     wire::{self, timestamp},
@@ -225,4 +224,13 @@ fn to_wire(it: File, files: &Files) -> Result<pb::File, Error> {
         purge_time: it.deleted_at.map(|it| timestamp(it + window)),
         etag: it.etag.to_string(),
     })
+}
+
+/// The folder that a filter names: absent is anywhere, and empty the root.
+fn within(field: &'static str, id: Option<&str>) -> error::Result<Within> {
+    match id {
+        None => Ok(Within::Anywhere),
+        Some("") => Ok(Within::Root),
+        Some(id) => request::id(field, id).map(Within::Folder),
+    }
 }

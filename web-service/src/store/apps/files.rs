@@ -1,6 +1,5 @@
 //! Files: what they are called. Their bytes never change, and are in the storage. A deleted one can be undeleted until it is purged.
 
-use super::file_folders::Within;
 use crate::storage::{Address, Digest};
 use chrono::{DateTime, Utc};
 use prost::Message;
@@ -33,6 +32,27 @@ impl File {
     /// Where its bytes are.
     pub fn address(&self) -> Address {
         Address { org: self.org_id, sha256: self.sha256 }
+    }
+}
+
+/// Which folder to look in.
+#[derive(Clone, Copy, Debug)]
+pub enum Within {
+    Anywhere,
+    Root,
+    Folder(FileFolderId),
+}
+
+impl Within {
+    fn folder(self) -> Option<FileFolderId> {
+        match self {
+            Self::Folder(it) => Some(it),
+            Self::Anywhere | Self::Root => None,
+        }
+    }
+
+    fn is_root(self) -> bool {
+        matches!(self, Self::Root)
     }
 }
 

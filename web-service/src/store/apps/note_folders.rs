@@ -2,7 +2,7 @@
 
 use crate::{
     resource::{Rules, resource},
-    store::tree::tree,
+    store::{apps::notes, tree::tree},
 };
 use shared_db::{
     error::Result,
@@ -41,5 +41,13 @@ impl Rules for NoteFolder {
         patch: &mut NoteFolderPatch,
     ) -> Result<()> {
         place(conn, org, Some(id), patch.parent_id.flatten()).await
+    }
+
+    async fn deleting(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        id: NoteFolderId,
+    ) -> Result<()> {
+        notes::leave_folder(conn, org, id).await
     }
 }
