@@ -20,6 +20,9 @@ const SOURCE: &str = include_str!("../ownership.toml");
 /// The schema of the boundary's own bookkeeping: read by both services, written by migrations alone.
 pub const OWN_SCHEMA: &str = "freehold";
 
+/// Where purges are asked for: the functions that erase for them look here, as the owner.
+pub(crate) const PURGES: &str = "web.purges";
+
 /// What a role can do to a table, of all that PostgreSQL knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
@@ -103,6 +106,8 @@ pub struct Table {
     pub secret: Vec<String>,
     /// Columns that name another organization on purpose.
     pub cross_tenant: Vec<String>,
+    /// Columns that keep ids of users without a foreign key.
+    pub users: Vec<String>,
     /// Of a table of users: the table in the same schema that says who is a member of what.
     pub members: Option<String>,
     pub retention: Option<Retention>,
@@ -179,6 +184,9 @@ impl Table {
         }
         if let Some(retention) = self.retention {
             parts.push(format!("kept {retention}"));
+        }
+        if !self.users.is_empty() {
+            parts.push(format!("names users: {}", self.users.join(", ")));
         }
         parts.join("; ")
     }

@@ -18,7 +18,8 @@ use web_api::v1::{
     input_request_service_server::InputRequestServiceServer,
     member_service_server::MemberServiceServer,
     organization_service_server::OrganizationServiceServer,
-    platform_service_server::PlatformServiceServer, user_service_server::UserServiceServer,
+    platform_service_server::PlatformServiceServer, purge_service_server::PurgeServiceServer,
+    user_service_server::UserServiceServer,
     workflow_data_service_server::WorkflowDataServiceServer,
 };
 
@@ -34,6 +35,7 @@ pub fn add_services(routes: &mut RoutesBuilder, limits: Limits, app: &App) {
         UserServiceServer(identity::users::UserService),
         MemberServiceServer(identity::members::MemberService),
         ApiKeyServiceServer(identity::api_keys::ApiKeyService),
+        PurgeServiceServer(identity::purges::PurgeService),
         ActivityServiceServer(identity::activities::ActivityService),
         PlatformServiceServer(actions::platforms::PlatformService),
         CoreActionServiceServer(actions::core_actions::CoreActionService),

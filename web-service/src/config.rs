@@ -1,6 +1,9 @@
 //! The settings of web-service. Each is a flag and a variable; `--help` documents them all.
 
-use crate::{app::agents::watch::WatchConfig, runtime::RuntimeConfig};
+use crate::{
+    app::{agents::watch::WatchConfig, purges::PurgeConfig},
+    runtime::RuntimeConfig,
+};
 use clap::{Args, Parser};
 use shared_db::{
     secret_arg,
@@ -37,6 +40,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     #[command(flatten)]
     pub watch: WatchConfig,
+    #[command(flatten)]
+    pub purge: PurgeConfig,
     #[command(flatten)]
     pub runtime_key: RuntimeKey,
 }

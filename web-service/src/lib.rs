@@ -15,7 +15,7 @@ pub mod store;
 
 pub use config::Config;
 
-use app::{App, agents::sender};
+use app::{App, agents::sender, purges::worker};
 use auth::Authentication;
 use shared_db::{
     scope::Service,
@@ -37,6 +37,8 @@ pub async fn serve(
     boot.background("runtime addresses", move |stop| runtime.clone().resolve(stop));
     let (sender, interval) = (app.clone(), config.runtime.sender_interval);
     boot.background("sender", move |stop| sender::run(sender.clone(), interval, stop));
+    let purging = app.clone();
+    boot.background("purges", move |stop| worker::run(purging.clone(), stop));
     let (hints, hub) = (app.hub.hints(), app.hub.clone());
     boot.background("event hints", move |stop| hints.clone().run(stop));
     boot.background("watched executions", move |stop| hub.clone().run(stop));

@@ -38,6 +38,8 @@ pub(super) struct Line {
     secret: Vec<String>,
     #[serde(default)]
     cross_tenant: Vec<String>,
+    #[serde(default)]
+    users: Vec<String>,
     members: Option<String>,
     retention: Option<Retention>,
     #[serde(default)]
@@ -54,6 +56,7 @@ impl Line {
             append_only: self.append_only,
             secret: self.secret,
             cross_tenant: self.cross_tenant,
+            users: self.users,
             members: self.members,
             retention: self.retention,
             maintained: self.maintained,

@@ -1,0 +1,1 @@
+-- Holds a number that another change has taken.
