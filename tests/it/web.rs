@@ -2,4 +2,4 @@
 
 mod actions;
 mod agents;
-mod identity;
+pub(crate) mod identity;
