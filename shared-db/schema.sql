@@ -47,7 +47,7 @@ declare
 begin
     select p.subject_id into about
     from web.purges as p
-    where p.id = purge and p.subject = kind and p.state = 'erasing';
+    where p.id = purge and (kind is null or p.subject = kind) and p.state = 'erasing';
     if about is null then
         raise exception 'no purge % of this kind is under way', purge using errcode = 'object_not_in_prerequisite_state';
     end if;
@@ -405,7 +405,7 @@ CREATE OR REPLACE FUNCTION freehold.purge_runtime_ids(path text, at_column text,
  SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-    select * from freehold.replace_ids(freehold.table_of('runtime', path), at_column, freehold.being_erased(purge, 'user'), after, at_most)
+    select * from freehold.replace_ids(freehold.table_of('runtime', path), at_column, freehold.being_erased(purge, null), after, at_most)
 $function$;
 
 -- function freehold.purge_runtime_rows(text,uuid,integer)
@@ -425,7 +425,7 @@ CREATE OR REPLACE FUNCTION freehold.purge_web_ids(path text, at_column text, pur
  SECURITY DEFINER
  SET search_path TO 'pg_catalog'
 AS $function$
-    select * from freehold.replace_ids(freehold.table_of('web', path), at_column, freehold.being_erased(purge, 'user'), after, at_most)
+    select * from freehold.replace_ids(freehold.table_of('web', path), at_column, freehold.being_erased(purge, null), after, at_most)
 $function$;
 
 -- function freehold.purge_web_rows(text,uuid,integer)

@@ -158,7 +158,7 @@ begin
 end
 $$;
 
--- What a purge under way is about: nothing is erased that nobody has asked to erase.
+-- What a purge under way is about, if it is of this kind or of any: nothing is erased that nobody has asked to erase.
 create function freehold.being_erased(purge uuid, kind web.purge_subject) returns uuid
 language plpgsql stable
 set search_path = pg_catalog
@@ -168,7 +168,7 @@ declare
 begin
     select p.subject_id into about
     from web.purges as p
-    where p.id = purge and p.subject = kind and p.state = 'erasing';
+    where p.id = purge and (kind is null or p.subject = kind) and p.state = 'erasing';
     if about is null then
         raise exception 'no purge % of this kind is under way', purge using errcode = 'object_not_in_prerequisite_state';
     end if;
@@ -194,7 +194,7 @@ begin
 end
 $$;
 
--- The holes in append-only: rows of an organization that is purged, and the id of a user that is. Each service's platform role may
+-- The holes in append-only: rows of an organization that is purged, and the id of whom or what is, in what others keep. Each service's platform role may
 -- execute its own two.
 create function freehold.purge_web_rows(path text, purge uuid, at_most integer) returns bigint
 language sql security definer
@@ -209,7 +209,7 @@ create function freehold.purge_web_ids(
 language sql security definer
 set search_path = pg_catalog
 as $$
-    select * from freehold.replace_ids(freehold.table_of('web', path), at_column, freehold.being_erased(purge, 'user'), after, at_most)
+    select * from freehold.replace_ids(freehold.table_of('web', path), at_column, freehold.being_erased(purge, null), after, at_most)
 $$;
 
 create function freehold.purge_runtime_rows(path text, purge uuid, at_most integer) returns bigint
@@ -225,5 +225,5 @@ create function freehold.purge_runtime_ids(
 language sql security definer
 set search_path = pg_catalog
 as $$
-    select * from freehold.replace_ids(freehold.table_of('runtime', path), at_column, freehold.being_erased(purge, 'user'), after, at_most)
+    select * from freehold.replace_ids(freehold.table_of('runtime', path), at_column, freehold.being_erased(purge, null), after, at_most)
 $$;

@@ -25,7 +25,7 @@ pub fn markdown(contract: &Contract) -> String {
         retention, which act as `freehold_owner`. For these the owner sees the rows of `execution_queue` and sees and removes those of\n\
         what maintenance removes.\n\n\
         What is append-only is erased by a purge alone: each platform role may execute two functions that act as `freehold_owner`, on\n\
-        the tables of its own service. For these the owner sees `web.purges`, and sees, removes and, where a table names users,\n\
+        the tables of its own service. For these the owner sees `web.purges`, and sees, removes and, where a table names others,\n\
         changes rows of what is append-only.\n",
     );
     page

@@ -60,13 +60,10 @@ pub fn of_table(contract: &Contract, table: &Table) -> Vec<Policy> {
 /// old. Those of a purge see which is under way, and erase from what is append-only.
 fn of_owner(table: &Table) -> Vec<Verb> {
     let purged = table.append_only;
+    let names = !table.users.is_empty() || !table.cross_tenant.is_empty();
     let removed = table.maintained || purged;
     let seen = removed || table.scope == RowScope::Queue || table.path() == PURGES;
-    let verbs = [
-        (Verb::Select, seen),
-        (Verb::Update, purged && !table.users.is_empty()),
-        (Verb::Delete, removed),
-    ];
+    let verbs = [(Verb::Select, seen), (Verb::Update, purged && names), (Verb::Delete, removed)];
     verbs.into_iter().filter_map(|(verb, needed)| needed.then_some(verb)).collect()
 }
 
