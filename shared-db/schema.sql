@@ -586,7 +586,7 @@ create table runtime.action_executions (
 ) partition by RANGE (execution_id);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.action_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant; kept 400 days; names users: created_by
+-- written by agent_runtime; scope tenant; kept 400 days; names users: created_by; names organizations: agent_org_id
 create table runtime.agent_executions (
     org_id uuid not null,
     id uuid not null,
@@ -1145,7 +1145,7 @@ CREATE INDEX purges_newest ON web.purges USING btree (created_at DESC, id DESC);
 CREATE UNIQUE INDEX purges_subject_key ON web.purges USING btree (subject_id) WHERE (finished_at IS NULL);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.purges FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant; secret: command, response; kept 30 days; names users: user_id, command, response
+-- written by web_app; scope tenant; secret: command, response; kept 30 days; names users: user_id, command, response; names organizations: response
 create table web.request_ids (
     org_id uuid not null,
     request_id text not null,

@@ -104,10 +104,12 @@ pub struct Table {
     pub append_only: bool,
     /// Columns that the other service may not read.
     pub secret: Vec<String>,
-    /// Columns that name another organization on purpose.
+    /// Columns by which a foreign key names another organization on purpose.
     pub cross_tenant: Vec<String>,
     /// Columns that keep ids of users without a foreign key.
     pub users: Vec<String>,
+    /// Columns that keep ids of other organizations without a foreign key.
+    pub organizations: Vec<String>,
     /// Of a table of users: the table in the same schema that says who is a member of what.
     pub members: Option<String>,
     pub retention: Option<Retention>,
@@ -185,8 +187,10 @@ impl Table {
         if let Some(retention) = self.retention {
             parts.push(format!("kept {retention}"));
         }
-        if !self.users.is_empty() {
-            parts.push(format!("names users: {}", self.users.join(", ")));
+        for (whom, columns) in [("users", &self.users), ("organizations", &self.organizations)] {
+            if !columns.is_empty() {
+                parts.push(format!("names {whom}: {}", columns.join(", ")));
+            }
         }
         parts.join("; ")
     }

@@ -75,8 +75,10 @@ fn notes(table: &Table) -> String {
     if !table.cross_tenant.is_empty() {
         notes.push(format!("may name another organization: {}", names(&table.cross_tenant)));
     }
-    if !table.users.is_empty() {
-        notes.push(format!("names users: {}", names(&table.users)));
+    for (whom, columns) in [("users", &table.users), ("organizations", &table.organizations)] {
+        if !columns.is_empty() {
+            notes.push(format!("names {whom}: {}", names(columns)));
+        }
     }
     if let Some(retention) = table.retention {
         let who = if table.maintained { "; removed by maintenance" } else { "" };

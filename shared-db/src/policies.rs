@@ -60,7 +60,7 @@ pub fn of_table(contract: &Contract, table: &Table) -> Vec<Policy> {
 /// old. Those of a purge see which is under way, and erase from what is append-only.
 fn of_owner(table: &Table) -> Vec<Verb> {
     let purged = table.append_only;
-    let names = !table.users.is_empty() || !table.cross_tenant.is_empty();
+    let names = !table.users.is_empty() || !table.organizations.is_empty();
     let removed = table.maintained || purged;
     let seen = removed || table.scope == RowScope::Queue || table.path() == PURGES;
     let verbs = [(Verb::Select, seen), (Verb::Update, purged && names), (Verb::Delete, removed)];

@@ -40,6 +40,8 @@ pub(super) struct Line {
     cross_tenant: Vec<String>,
     #[serde(default)]
     users: Vec<String>,
+    #[serde(default)]
+    organizations: Vec<String>,
     members: Option<String>,
     retention: Option<Retention>,
     #[serde(default)]
@@ -57,6 +59,7 @@ impl Line {
             secret: self.secret,
             cross_tenant: self.cross_tenant,
             users: self.users,
+            organizations: self.organizations,
             members: self.members,
             retention: self.retention,
             maintained: self.maintained,

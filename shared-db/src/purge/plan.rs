@@ -1,4 +1,4 @@
-//! What has to be done to which table, derived from the contract (scopes, `cross_tenant`, `users`) and from the foreign keys of the
+//! What has to be done to which table, derived from the contract (scopes, `cross_tenant`, `users`, `organizations`) and from the foreign keys of the
 //! catalog. A table that somebody adds is in the plan from then on.
 
 use crate::{
@@ -138,6 +138,10 @@ impl<'a> Planner<'a> {
         Step { table: path, what, append_only: table.append_only, refers_to_itself }
     }
 
+    fn kept(&self, table: &Table, columns: &[String]) -> Vec<Step> {
+        columns.iter().map(|it| self.step(table, What::Ids(it.clone()))).collect()
+    }
+
     fn table(&self, path: &str) -> Option<&'a Table> {
         self.contract.tables.iter().find(|it| it.path() == path)
     }
@@ -156,6 +160,7 @@ impl<'a> Planner<'a> {
                     ids.push(self.step(table, What::Ids(column.clone())));
                 }
             }
+            ids.extend(self.kept(table, &table.organizations));
             match table.scope {
                 RowScope::Organization => itself.push(self.step(table, is("id"))),
                 _ if table.scope.has_org_id() => rows.push(self.step(table, is("org_id"))),
@@ -178,8 +183,7 @@ impl<'a> Planner<'a> {
                 self.with_children(table, &step, &mut Vec::new(), &mut rows);
             }
             ids.extend(kept);
-            let kept = table.users.iter().map(|it| self.step(table, What::Ids(it.clone())));
-            ids.extend(kept);
+            ids.extend(self.kept(table, &table.users));
             if table.scope == RowScope::User {
                 itself.push(self.step(table, is("id")));
             }

@@ -28,15 +28,14 @@ pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
     let finding = |(schema, name, column, user): (String, String, String, bool)| {
         let table = contract.table(&schema, &name)?;
         let own = table.scope.has_org_id() && column == "org_id";
-        let declared = if user { &table.users } else { &table.cross_tenant };
+        let declared = if user { &table.users } else { &table.organizations };
         if own || declared.contains(&column) {
             return None;
         }
         let path = quote::path(&schema, &name);
-        let (whom, word) =
-            if user { ("users", "users") } else { ("organizations", "cross_tenant") };
+        let whom = if user { "users" } else { "organizations" };
         let why = format!(
-            "it names {whom}, and a purge would leave it: name it in ownership.toml, under `{word}`"
+            "it names {whom}, and a purge would leave it: name it in ownership.toml, under `{whom}`"
         );
         let column = ident(&column);
         let mend = format!("alter table {path} drop column {column}");

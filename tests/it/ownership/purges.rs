@@ -165,6 +165,9 @@ async fn every_table_of_the_contract_is_in_the_plan_and_every_step_can_be_taken(
             let gone = has(of_org, column) || has(of_org, &format!("{column} = $1"));
             assert!(gone, "{}.{column}", table.path());
         }
+        for column in &table.organizations {
+            assert!(has(of_org, column), "{}.{column}", table.path());
+        }
         for column in &table.users {
             assert!(has(of_user, column), "{}.{column}", table.path());
         }
