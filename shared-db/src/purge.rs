@@ -18,12 +18,16 @@ use crate::{
 use common_api::types::PurgedTable;
 use serde_json::{Map, Value};
 use sqlx::PgConnection;
-use std::future::Future;
+use std::{future::Future, time::Duration};
 use step::Done;
+use tokio::time::Instant;
 use uuid::Uuid;
 
-/// Rows that one transaction erases or looks at.
-pub const BATCH_ROWS: i32 = 1000;
+/// Rows that one transaction erases or looks at: few at first, and then as many as can be done in this time. A row may be some bytes
+/// or many megabytes.
+const BATCH_FIRST: i32 = 64;
+const BATCH_MAX: i32 = 4096;
+const BATCH_TIME: Duration = Duration::from_millis(200);
 
 /// What is erased, and for which purge.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -105,13 +109,16 @@ pub async fn pass(
     let steps = plan(&mut *db.begin(Scope::Platform).await?, db.service(), order.subject).await?;
     let mut passed = Passed::default();
     for step in &steps {
+        let mut at_most = BATCH_FIRST;
         loop {
             if enough() {
                 return Ok(passed);
             }
-            match batch(db, ledger, order, step).await {
+            let begun = Instant::now();
+            match batch(db, ledger, order, step, at_most).await {
                 Ok(done) => {
                     passed.rows += done.erased + done.replaced;
+                    at_most = next_size(at_most, begun.elapsed());
                     if done.last {
                         break;
                     }
@@ -131,8 +138,24 @@ pub async fn pass(
     Ok(passed)
 }
 
+fn next_size(size: i32, took: Duration) -> i32 {
+    if took < BATCH_TIME / 2 {
+        (size * 2).min(BATCH_MAX)
+    } else if BATCH_TIME < took {
+        (size / 2).max(1)
+    } else {
+        size
+    }
+}
+
 /// One transaction: some rows, and what the receipt says of them.
-async fn batch(db: &Db, ledger: &impl Ledger, order: Order, step: &Step) -> Result<Done> {
+async fn batch(
+    db: &Db,
+    ledger: &impl Ledger,
+    order: Order,
+    step: &Step,
+    at_most: i32,
+) -> Result<Done> {
     let mut tx = db.begin(Scope::Platform).await?;
     let Some(progress) = ledger.open(&mut tx, order.purge).await? else {
         return Ok(Done::nothing());
@@ -140,7 +163,9 @@ async fn batch(db: &Db, ledger: &impl Ledger, order: Order, step: &Step) -> Resu
     let mut progress = if let Value::Object(it) = progress { it } else { Map::new() };
     let key = step.key();
     let before = progress.get(&key).cloned();
-    let done = step::run(&mut tx, db.service(), order, step, before.as_ref()).await?;
+    let done = step::Batch { service: db.service(), order, step, at_most }
+        .run(&mut tx, before.as_ref())
+        .await?;
     if let Some(after) = &done.after {
         progress.insert(key, after.clone());
     }

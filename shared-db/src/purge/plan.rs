@@ -266,3 +266,6 @@ impl<'a> Planner<'a> {
 fn is(column: &str) -> What {
     What::Rows(format!("{} = $1", ident(column)))
 }
+
+#[cfg(test)]
+mod tests;

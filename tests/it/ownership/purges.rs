@@ -185,3 +185,40 @@ async fn every_table_of_the_contract_is_in_the_plan_and_every_step_can_be_taken(
         assert!(planned.contains(&(of, table.to_owned(), what.to_owned())), "{table} {what}");
     }
 }
+
+/// Rows that refer to others of their table, whichever was made first; and a foreign key across the two owners.
+#[tokio::test]
+async fn references_that_no_table_has_yet_do_not_stand_in_the_way() {
+    let database = TestDatabase::create().await;
+    let pool = database.superuser();
+    let (org, purge) = prepare(&pool, "erasing").await;
+    let sql = format!(
+        "alter table web.core_actions add column parent_id uuid, add column agent_id uuid,
+             add foreign key (org_id, parent_id) references web.core_actions (org_id, id),
+             add foreign key (org_id, agent_id) references runtime.agents (org_id, id);
+         insert into runtime.agents (org_id, id, slug, name, agent_type, endpoint) values ('{org}', '{org}', 'a', 'A', 'api', '{{}}');
+         insert into web.core_actions (org_id, id, slug, name, kind, config, agent_id)
+         select '{org}', ('00000000-0000-7000-8000-' || lpad(n::text, 12, '0'))::uuid, 's' || n, 'S', 'http', '{{}}', '{org}'
+         from generate_series(1, 500) as n;
+         -- Older ones belong to newer ones, so that no part of them can go by itself.
+         update web.core_actions set parent_id = ('00000000-0000-7000-8000-' || lpad((substr(slug, 2)::int % 500 + 1)::text, 12, '0'))::uuid
+         where slug like 's%'"
+    );
+    sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
+    let order = Order { purge, subject: PurgeSubject::Organization, id: org.0 };
+    let web = Db::new(database.web(), Service::Web);
+    let runtime = Db::new(database.runtime(), Service::Runtime);
+    let first = purge::pass(&runtime, &NoLedger, order, || false).await.unwrap();
+    assert_eq!(first.blocked, ["runtime.agents"], "web's rows refer to it: {first:?}");
+    let second = purge::pass(&web, &NoLedger, order, || false).await.unwrap();
+    assert_eq!(second.blocked, ["web.organizations"], "the runtime's refer to it: {second:?}");
+    for db in [&runtime, &web] {
+        let passed = purge::pass(db, &NoLedger, order, || false).await.unwrap();
+        assert!(passed.is_finished() && 0 < passed.rows, "{passed:?}");
+    }
+    for table in ["web.core_actions", "web.activities", "runtime.agents"] {
+        let sql = format!("select count(*) from {table} where org_id = '{org}'");
+        let left: i64 = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
+        assert_eq!(left, 0, "{table}");
+    }
+}
