@@ -161,14 +161,14 @@ impl<'a> Planner<'a> {
                 }
             }
             ids.extend(self.kept(table, &table.organizations));
-            match table.scope {
-                RowScope::Organization => itself.push(self.step(table, is("id"))),
-                _ if table.scope.has_org_id() => rows.push(self.step(table, is("org_id"))),
-                _ => {
-                    let (more_rows, more_ids) = self.naming(table, RowScope::Organization);
-                    rows.extend(more_rows);
-                    ids.extend(more_ids);
-                }
+            if table.scope == RowScope::Organization {
+                itself.push(self.step(table, is("id")));
+            } else if table.scope.has_org_id() {
+                rows.push(self.step(table, is("org_id")));
+            } else {
+                let (more_rows, more_ids) = self.naming(table, RowScope::Organization);
+                rows.extend(more_rows);
+                ids.extend(more_ids);
             }
         }
         rows.into_iter().chain(ids).chain(itself).collect()

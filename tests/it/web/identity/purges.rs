@@ -13,7 +13,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// Waits until a purge is finished, and returns it.
 pub(crate) async fn finished(doors: &Doors, id: &Value) -> Value {
