@@ -23,7 +23,7 @@ use std::time::Duration;
 #[command(next_help_heading = "Purges")]
 pub struct PurgeConfig {
     /// How often purges that nobody works on are looked for
-    #[arg(long, env = "FREEHOLD_PURGE_INTERVAL", default_value = "1s", value_parser = duration)]
+    #[arg(long, env = "FREEHOLD_PURGE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub purge_interval: Duration,
     /// How long after a purge was asked for nothing is erased yet. Absent: for as long as a call may take and a key is remembered
     #[arg(long, env = "FREEHOLD_PURGE_SETTLE", value_parser = duration)]

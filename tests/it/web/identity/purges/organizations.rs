@@ -12,7 +12,7 @@ use freehold_tests::{
     stack::{Org, Stack},
 };
 use serde_json::{Value, json};
-use shared_db::{contract::Contract, error::Reason};
+use shared_db::{contract::Contract, error::Reason, ids::OrganizationId};
 use sqlx::AssertSqlSafe;
 use tonic::{Code, Status};
 
@@ -119,6 +119,35 @@ async fn while_it_is_purged_an_organization_takes_no_calls() {
     assert_eq!(rows(&pool, &org.id).await["web.organization_members"], 4, "nothing is erased yet");
 }
 
+#[tokio::test]
+async fn before_what_was_accepted_has_ended_nothing_is_erased() {
+    let stack = Stack::builder().set_web("PURGE_SETTLE", "1h").start().await;
+    let org = stack.organization().await;
+    let waiting = json!([{ "step_key": "wait", "wait_signal": { "name": "go" } }]);
+    let agent = org.agent_with(json!({ "endpoint": { "calls": waiting } })).await;
+    org.start(&agent, json!({})).await;
+    let pool = stack.database.superuser();
+    let before = rows(&pool, &org.id).await;
+    assert_eq!(before["runtime.execution_queue"], 1);
+    let asked = purge(&org).await.unwrap();
+    while rows(&pool, &org.id).await["runtime.execution_queue"] == 1 {
+        tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+    }
+    tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+    let held = until(&stack, &asked["id"], |_| true).await;
+    assert_eq!(held["state"], "PURGE_STATE_STOPPING", "{held:#}");
+    assert_eq!(held["error"], "", "{held:#}");
+    for table in ["web.organization_members", "runtime.agent_executions", "runtime.agent_versions"]
+    {
+        assert_eq!(rows(&pool, &org.id).await[table], before[table], "{table}");
+    }
+    // Who comes past web, as a command that was on its way does, finds no agent.
+    let late = OrganizationId::generate().to_string();
+    let late = json!({ "execution_id": late, "agent_id": agent });
+    let late = org.runtime().call("ExecutionService/StartExecution", late).await;
+    assert_fails(late, Code::NotFound, Reason::ResourceNotFound, None);
+}
+
 /// An agent of `owner` that `user` may execute as well, by somebody who is an admin of both.
 async fn share(owner: &Org, user: &Org, agent: &str) {
     let admin = json!({ "email": owner.admin.email, "role": "MEMBER_ROLE_ADMIN" });
@@ -168,7 +197,7 @@ async fn what_runs_is_cancelled_first_also_where_another_uses_its_agent() {
 }
 
 #[tokio::test]
-async fn a_token_of_an_api_key_that_is_gone_does_not_come_back() {
+async fn the_keys_of_a_purged_organization_are_unknown_and_it_is_not_there() {
     let stack = Stack::start().await;
     let org = stack.organization().await;
     let asked = purge(&org).await.unwrap();
@@ -186,7 +215,6 @@ async fn a_token_of_an_api_key_that_is_gone_does_not_come_back() {
     assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
 }
 
-/// Rows that refer to others of their table, in either direction, go as well.
 #[tokio::test]
 async fn more_rows_than_one_transaction_erases_are_counted_exactly() {
     let stack = Stack::start().await;

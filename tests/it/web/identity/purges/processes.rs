@@ -72,6 +72,9 @@ async fn a_purge_waits_for_a_runtime_that_is_away() {
     let org = all.organization().await;
     let agent = org.agent(&["https://example.test/"]).await;
     all.runtimes[0].kill9();
+    // Accepted and not sent: nobody sends it any more.
+    let start = json!({ "agent_id": agent, "request_id": "late" });
+    org.developer().call("ExecutionService/StartExecution", start).await.unwrap_err();
     let asked = purge(&org).await;
     let held = until(&all, &asked["id"], |it| it["error"] != "").await;
     assert_eq!(held["state"], "PURGE_STATE_STOPPING", "{held:#}");
@@ -80,6 +83,7 @@ async fn a_purge_waits_for_a_runtime_that_is_away() {
     all.runtimes[0].restart();
     let done = finished(&all, &asked["id"]).await;
     assert_eq!(done["error"], "");
+    assert!(!receipt(&done).contains_key("runtime.agent_executions"), "it was started: {done:#}");
     for id in [&org.id, &agent] {
         assert_eq!(places(&pool, id).await, [""; 0]);
     }
