@@ -236,6 +236,22 @@ AS $function$
     select (lpad(to_hex(floor(extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
 $function$;
 
+-- function freehold.has_rows(regclass,text,uuid)
+CREATE OR REPLACE FUNCTION freehold.has_rows(target regclass, condition text, subject uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+    has boolean;
+begin
+    execute format('select exists (select from %s where %s)', target, condition) into has using subject;
+    return has;
+end
+$function$;
+
 -- function freehold.limit_lock_wait()
 CREATE OR REPLACE FUNCTION freehold.limit_lock_wait()
  RETURNS void

@@ -94,6 +94,20 @@ begin
 end
 $$;
 
+-- Whether there is a row that fulfils `condition`. Acts with the rights of whoever calls.
+create function freehold.has_rows(target regclass, condition text, subject uuid) returns boolean
+language plpgsql stable strict
+set search_path = pg_catalog
+set enable_seqscan = off
+as $$
+declare
+    has boolean;
+begin
+    execute format('select exists (select from %s where %s)', target, condition) into has using subject;
+    return has;
+end
+$$;
+
 -- Goes through the next rows of a table in the order of their keys, and takes the subject's id out of one column: null where that is
 -- allowed, else the nil UUID. `next` is the key to go on after; null at the end. Acts with the rights of whoever calls.
 create function freehold.replace_ids(

@@ -110,6 +110,8 @@ pub struct Table {
     pub users: Vec<String>,
     /// Columns that keep ids of other organizations without a foreign key.
     pub organizations: Vec<String>,
+    /// Each row stands for something outside of the database, and goes with it.
+    pub outside: bool,
     /// Of a table of users: the table in the same schema that says who is a member of what.
     pub members: Option<String>,
     pub retention: Option<Retention>,
@@ -180,6 +182,9 @@ impl Table {
         ];
         if self.append_only {
             parts.push("append-only".to_owned());
+        }
+        if self.outside {
+            parts.push("stands for what is outside of the database".to_owned());
         }
         if !self.secret.is_empty() {
             parts.push(format!("secret: {}", self.secret.join(", ")));

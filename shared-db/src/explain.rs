@@ -67,6 +67,9 @@ fn notes(table: &Table) -> String {
     if table.append_only {
         notes.push("append-only".to_owned());
     }
+    if table.outside {
+        notes.push("stands for what is outside of the database".to_owned());
+    }
     let names =
         |it: &[String]| it.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     if !table.secret.is_empty() {

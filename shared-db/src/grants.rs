@@ -22,7 +22,8 @@ pub const MAINTENANCE_FUNCTIONS: [&str; 3] = [
 ];
 
 /// What the platform roles of both services may execute with their own rights: the steps of a purge.
-pub const PURGE_STEPS: [&str; 3] = [
+pub const PURGE_STEPS: [&str; 4] = [
+    "freehold.has_rows(regclass,text,uuid)",
     "freehold.primary_key(regclass)",
     "freehold.erase_rows(regclass,text,uuid,integer)",
     "freehold.replace_ids(regclass,text,uuid,text[],integer)",

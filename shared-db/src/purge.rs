@@ -88,7 +88,8 @@ pub struct Passed {
     pub rows: i64,
     /// The plan was gone through to its end.
     pub complete: bool,
-    /// Tables that rows of somebody else still refer to. The other service has to go first.
+    /// Tables that rows of somebody else still refer to, so that the other service has to go first; and those whose rows wait for what
+    /// is outside of the database.
     pub blocked: Vec<String>,
 }
 
@@ -119,6 +120,9 @@ pub async fn pass(
                 Ok(done) => {
                     passed.rows += done.erased + done.replaced;
                     at_most = next_size(at_most, begun.elapsed());
+                    if done.blocked {
+                        passed.blocked.push(step.table.clone());
+                    }
                     if done.last {
                         break;
                     }

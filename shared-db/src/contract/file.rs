@@ -42,6 +42,8 @@ pub(super) struct Line {
     users: Vec<String>,
     #[serde(default)]
     organizations: Vec<String>,
+    #[serde(default)]
+    outside: bool,
     members: Option<String>,
     retention: Option<Retention>,
     #[serde(default)]
@@ -60,6 +62,7 @@ impl Line {
             cross_tenant: self.cross_tenant,
             users: self.users,
             organizations: self.organizations,
+            outside: self.outside,
             members: self.members,
             retention: self.retention,
             maintained: self.maintained,

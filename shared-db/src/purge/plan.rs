@@ -28,6 +28,8 @@ pub struct Step {
 pub enum What {
     /// Rows that fulfil a condition are erased; `$1` in it is the subject.
     Rows(String),
+    /// Rows that fulfil a condition are somebody else's to erase, and waited for.
+    Awaited(String),
     /// The subject is taken out of a column.
     Ids(String),
 }
@@ -36,7 +38,9 @@ impl Step {
     /// Its name in what says how far a purge has come.
     pub(super) fn key(&self) -> String {
         match &self.what {
-            What::Rows(condition) => format!("{} where {condition}", self.table),
+            What::Rows(condition) | What::Awaited(condition) => {
+                format!("{} where {condition}", self.table)
+            }
             What::Ids(column) => format!("{}.{column}", self.table),
         }
     }
@@ -163,6 +167,8 @@ impl<'a> Planner<'a> {
             ids.extend(self.kept(table, &table.organizations));
             if table.scope == RowScope::Organization {
                 itself.push(self.step(table, is("id")));
+            } else if table.outside {
+                rows.push(self.step(table, What::Awaited("org_id = $1".to_owned())));
             } else if table.scope.has_org_id() {
                 rows.push(self.step(table, is("org_id")));
             } else {

@@ -12,13 +12,15 @@ pub(super) struct Done {
     pub(super) replaced: i64,
     /// Nothing is left of the step.
     pub(super) last: bool,
+    /// Nothing can be done about what is left.
+    pub(super) blocked: bool,
     /// Of a walk through a column, the key to go on after; null when it is over.
     pub(super) after: Option<Value>,
 }
 
 impl Done {
     pub(super) fn nothing() -> Self {
-        Self { erased: 0, replaced: 0, last: true, after: None }
+        Self { erased: 0, replaced: 0, last: true, blocked: false, after: None }
     }
 }
 
@@ -40,6 +42,17 @@ impl Batch<'_> {
                 let last = erased < i64::from(self.at_most);
                 Ok(Done { erased, last, ..Done::nothing() })
             }
+            What::Awaited(condition) => {
+                let blocked = sqlx::query_scalar!(
+                    r#"select freehold.has_rows($1::text::regclass, $2, $3) as "has!""#,
+                    self.step.table,
+                    condition,
+                    self.order.id,
+                )
+                .fetch_one(conn)
+                .await?;
+                Ok(Done { blocked, ..Done::nothing() })
+            }
             // It was gone through to its end.
             What::Ids(_) if before.is_some_and(Value::is_null) => {
                 Ok(Done { after: before.cloned(), ..Done::nothing() })
@@ -51,7 +64,7 @@ impl Batch<'_> {
                 let (replaced, next) = self.ids(conn, column, after).await?;
                 let last = next.is_none();
                 let after = next.map_or(Value::Null, Value::from);
-                Ok(Done { erased: 0, replaced, last, after: Some(after) })
+                Ok(Done { replaced, last, after: Some(after), ..Done::nothing() })
             }
         }
     }

@@ -69,6 +69,13 @@ async fn what_is_append_only_goes_by_a_purge_under_way_and_by_nothing_else() {
     for (at, sql, expected) in [
         (0, erase("web", "web.activities", erasing), Ok(1)),
         (1, erase("runtime", "runtime.execution_events", erasing), Ok(1)),
+        (
+            0,
+            format!(
+                "select freehold.has_rows('web.core_actions', 'org_id = $1', '{org}')::int::bigint"
+            ),
+            Ok(1),
+        ),
         // It is not the time yet, or nobody has asked.
         (0, erase("web", "web.activities", stopping), Err(NOT_ASKED)),
         (0, erase("web", "web.activities", PurgeId::generate()), Err(NOT_ASKED)),
@@ -148,7 +155,9 @@ async fn every_table_of_the_contract_is_in_the_plan_and_every_step_can_be_taken(
             for step in purge::plan(&mut conn, db.service(), subject).await.unwrap() {
                 assert!(step.table.starts_with(db.service().schema()), "{step:?}");
                 match step.what {
-                    What::Rows(condition) => planned.insert((subject as u8, step.table, condition)),
+                    What::Rows(condition) | What::Awaited(condition) => {
+                        planned.insert((subject as u8, step.table, condition))
+                    }
                     What::Ids(column) => planned.insert((subject as u8, step.table, column)),
                 };
             }

@@ -13,6 +13,7 @@ role = "web_app"
 platform_role = "web_app_platform"
 
 [web.tables]
+blobs = { scope = "tenant", outside = true }
 boards = { scope = "tenant" }
 cards = { scope = "tenant" }
 chats = { scope = "tenant" }
@@ -75,6 +76,7 @@ fn plan(owner: Service, subject: PurgeSubject) -> Vec<String> {
     let steps = Planner { contract: &contract, keys }.plan(owner, subject);
     let line = |it: &super::Step| match &it.what {
         What::Rows(condition) => format!("{}: {condition}", it.table),
+        What::Awaited(condition) => format!("{}: awaits {condition}", it.table),
         What::Ids(column) => format!("{}: {column}", it.table),
     };
     steps.iter().map(line).collect()
@@ -93,6 +95,7 @@ fn the_rows_of_an_organization_go_children_first_and_it_goes_last() {
     assert!(of("notes") < of("members"), "{plan:#?}");
     let last = plan.len() - 1;
     assert_eq!(place(&plan, "web.organizations: id = $1"), last);
+    assert!(place(&plan, "web.blobs: awaits org_id = $1") < last);
     assert!(of("boards") < place(&plan, "web.offers: publisher_org_id"));
     assert!(place(&plan, "web.users: home_org_id") < last);
     assert!(plan.iter().all(|it| it.starts_with("web.")), "{plan:#?}");

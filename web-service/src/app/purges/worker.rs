@@ -146,7 +146,10 @@ impl Turn<'_> {
             }
             if rows == 0 {
                 let held: Vec<_> = web.blocked.into_iter().chain(runtime.blocked).collect();
-                let problem = format!("other rows refer to those of {}", held.join(", "));
+                let problem = format!(
+                    "{} can not be erased yet: other rows refer to it, or it stands for what is still there",
+                    held.join(", ")
+                );
                 let subject = format!("purge/{}", self.purge.id);
                 return Err(Error::precondition(Reason::ResourceInUse, subject, problem));
             }

@@ -52,6 +52,10 @@ async fn nothing_is_left_of_an_organization_but_its_purge() {
         if ["runtime.data_waits", "runtime.execution_queue"].contains(&table.as_str()) {
             continue;
         }
+        // Whoever removes what is outside of the database keeps no receipt.
+        if Contract::embedded().tables.iter().any(|it| it.path() == table && it.outside) {
+            continue;
+        }
         let erased = receipt.get(&table).map_or(0, |it| it.0);
         assert!(count <= erased, "{table}: {count} rows, and {erased} on the receipt");
     }
