@@ -23,7 +23,27 @@ create type runtime.step_type as enum ('http', 'model', 'code', 'browser', 'conn
 
 create type web.action_kind as enum ('http');
 
+create type web.bank_account_kind as enum ('checking', 'savings', 'credit', 'loan', 'other');
+
+create type web.brokerage_status as enum ('active', 'failing', 'disconnected');
+
+create type web.connection_kind as enum ('vertical', 'horizontal');
+
+create type web.email_folder as enum ('inbox', 'drafts', 'sent', 'archive', 'spam', 'trash');
+
+create type web.employee_source as enum ('internal', 'kagent', 'registry');
+
+create type web.hired_employee_status as enum ('active', 'paused');
+
+create type web.integration_auth as enum ('none', 'api_key', 'oauth2');
+
 create type web.member_role as enum ('viewer', 'developer', 'admin', 'owner');
+
+create type web.message_author as enum ('person', 'employee');
+
+create type web.position_side as enum ('long', 'short');
+
+create type web.project_status as enum ('active', 'paused', 'completed', 'archived');
 
 create type web.purge_state as enum ('stopping', 'erasing', 'finished');
 
@@ -34,6 +54,14 @@ create type web.request_state as enum ('pending', 'answered', 'abandoned');
 create type web.risk_level as enum ('low', 'medium', 'high');
 
 create type web.side_effect as enum ('pure', 'idempotent', 'at_most_once');
+
+create type web.subscription_status as enum ('active', 'past_due', 'ended');
+
+create type web.task_status as enum ('todo', 'in_progress', 'blocked', 'done', 'cancelled');
+
+create type web.wallet_chain as enum ('ethereum', 'polygon', 'base', 'solana', 'bitcoin');
+
+create type web.workspace_item_kind as enum ('link', 'note', 'task', 'project', 'sheet', 'file', 'agent', 'execution');
 
 -- function freehold.being_erased(uuid,web.purge_subject)
 CREATE OR REPLACE FUNCTION freehold.being_erased(purge uuid, kind web.purge_subject)
@@ -1047,6 +1075,84 @@ create table web.app_platforms (
 CREATE INDEX app_platforms_newest ON web.app_platforms USING btree (created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.app_platforms FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
+-- written by web_app; scope private
+create table web.bank_accounts (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    name text not null,
+    institution text default ''::text not null,
+    kind web.bank_account_kind default 'checking'::web.bank_account_kind not null,
+    currency text not null,
+    last_digits text default ''::text not null,
+    balance numeric(22,8) default 0 not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint bank_accounts_pkey PRIMARY KEY (org_id, id),
+    constraint bank_accounts_id_key UNIQUE (org_id, user_id, id),
+    constraint bank_accounts_currency_check CHECK (((char_length(currency) >= 1) AND (char_length(currency) <= 3) AND (currency ~ '^[A-Z]{3}$'::text))),
+    constraint bank_accounts_institution_check CHECK ((char_length(institution) <= 200)),
+    constraint bank_accounts_last_digits_check CHECK (((char_length(last_digits) <= 4) AND ((last_digits = ''::text) OR (last_digits ~ '^[0-9]{1,4}$'::text)))),
+    constraint bank_accounts_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint bank_accounts_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint bank_accounts_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX bank_accounts_newest ON web.bank_accounts USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.bank_accounts FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.brokerage_connections (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    institution text not null,
+    name text not null,
+    status web.brokerage_status default 'active'::web.brokerage_status not null,
+    synced_at timestamp with time zone,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint brokerage_connections_pkey PRIMARY KEY (org_id, id),
+    constraint brokerage_connections_id_key UNIQUE (org_id, user_id, id),
+    constraint brokerage_connections_institution_check CHECK (((char_length(institution) >= 1) AND (char_length(institution) <= 200))),
+    constraint brokerage_connections_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint brokerage_connections_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint brokerage_connections_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX brokerage_connections_newest ON web.brokerage_connections USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.brokerage_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.calendar_events (
+    org_id uuid not null,
+    id uuid not null,
+    title text not null,
+    description text default ''::text not null,
+    location text default ''::text not null,
+    start_at timestamp with time zone not null,
+    end_at timestamp with time zone not null,
+    all_day boolean default false not null,
+    attendees text[] default '{}'::text[] not null,
+    recurrence text default ''::text not null,
+    created_by uuid,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((((title || ' '::text) || description) || ' '::text) || location))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint calendar_events_pkey PRIMARY KEY (org_id, id),
+    constraint calendar_events_attendees_check CHECK ((cardinality(attendees) <= 200)),
+    constraint calendar_events_description_check CHECK ((char_length(description) <= 20000)),
+    constraint calendar_events_end_at_check CHECK ((start_at <= end_at)),
+    constraint calendar_events_location_check CHECK ((char_length(location) <= 500)),
+    constraint calendar_events_recurrence_check CHECK (((char_length(recurrence) <= 500) AND ((recurrence = ''::text) OR (recurrence ~ '^FREQ=(SECONDLY|MINUTELY|HOURLY|DAILY|WEEKLY|MONTHLY|YEARLY)(;[A-Z]+=[A-Z0-9,+-]+)*$'::text)))),
+    constraint calendar_events_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
+    constraint calendar_events_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX calendar_events_by_start_at ON web.calendar_events USING btree (org_id, start_at, id);
+CREATE INDEX calendar_events_newest ON web.calendar_events USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.calendar_events FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
 -- written by web_app; scope tenant
 create table web.core_actions (
     org_id uuid not null,
@@ -1087,6 +1193,325 @@ create table web.core_actions (
 CREATE INDEX core_actions_by_platform ON web.core_actions USING btree (platform_id);
 CREATE INDEX core_actions_newest ON web.core_actions USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.core_actions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope global
+create table web.credit_prices (
+    id uuid not null,
+    operation text not null,
+    unit text not null,
+    credits numeric(22,8) default 0 not null,
+    version integer default 1 not null,
+    effective_at timestamp with time zone not null,
+    created_at timestamp with time zone default now() not null,
+    constraint credit_prices_pkey PRIMARY KEY (id),
+    constraint credit_prices_version_key UNIQUE (operation, version),
+    constraint credit_prices_credits_check CHECK ((credits >= (0)::numeric)),
+    constraint credit_prices_operation_check CHECK (((char_length(operation) >= 1) AND (char_length(operation) <= 100) AND (operation ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'::text))),
+    constraint credit_prices_unit_check CHECK (((char_length(unit) >= 1) AND (char_length(unit) <= 50))),
+    constraint credit_prices_version_check CHECK (((version >= 1) AND (version <= 2147483647)))
+);
+CREATE INDEX credit_prices_newest ON web.credit_prices USING btree (created_at DESC, id DESC);
+
+-- written by web_app; scope private
+create table web.emails (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    folder web.email_folder default 'inbox'::web.email_folder not null,
+    from_address text default ''::text not null,
+    to_addresses text[] default '{}'::text[] not null,
+    cc_addresses text[] default '{}'::text[] not null,
+    subject text default ''::text not null,
+    body text default ''::text not null,
+    message_id text,
+    conversation text default ''::text not null,
+    labels text[] default '{}'::text[] not null,
+    read boolean default false not null,
+    starred boolean default false not null,
+    sent_at timestamp with time zone,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((((subject || ' '::text) || from_address) || ' '::text) || "left"(body, 200000)))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint emails_pkey PRIMARY KEY (org_id, id),
+    constraint emails_body_check CHECK ((octet_length(body) <= 1048576)),
+    constraint emails_cc_addresses_check CHECK ((cardinality(cc_addresses) <= 200)),
+    constraint emails_conversation_check CHECK ((char_length(conversation) <= 998)),
+    constraint emails_from_address_check CHECK ((char_length(from_address) <= 254)),
+    constraint emails_labels_check CHECK ((cardinality(labels) <= 50)),
+    constraint emails_message_id_check CHECK ((char_length(message_id) <= 998)),
+    constraint emails_subject_check CHECK ((char_length(subject) <= 1000)),
+    constraint emails_to_addresses_check CHECK ((cardinality(to_addresses) <= 200)),
+    constraint emails_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint emails_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX emails_by_sent_at ON web.emails USING btree (org_id, user_id, COALESCE(sent_at, '1000-01-01 00:00:00+00'::timestamp with time zone) DESC, id DESC);
+CREATE UNIQUE INDEX emails_message_id_key ON web.emails USING btree (org_id, user_id, message_id) WHERE (message_id IS NOT NULL);
+CREATE INDEX emails_newest ON web.emails USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.emails FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.employee_connections (
+    org_id uuid not null,
+    id uuid not null,
+    from_employee_id uuid not null,
+    to_employee_id uuid not null,
+    kind web.connection_kind default 'vertical'::web.connection_kind not null,
+    description text default ''::text not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint employee_connections_pkey PRIMARY KEY (org_id, id),
+    constraint employee_connections_to_employee_id_key UNIQUE (org_id, from_employee_id, to_employee_id),
+    constraint employee_connections_description_check CHECK ((char_length(description) <= 1000)),
+    constraint employee_connections_peers_check CHECK ((from_employee_id <> to_employee_id)),
+    constraint employee_connections_from_employee_id_fkey FOREIGN KEY (org_id, from_employee_id) REFERENCES web.hired_employees(org_id, id) ON DELETE CASCADE,
+    constraint employee_connections_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint employee_connections_to_employee_id_fkey FOREIGN KEY (org_id, to_employee_id) REFERENCES web.hired_employees(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX employee_connections_by_from_employee_id ON web.employee_connections USING btree (org_id, from_employee_id, created_at DESC, id DESC);
+CREATE INDEX employee_connections_by_to_employee_id ON web.employee_connections USING btree (org_id, to_employee_id, created_at DESC, id DESC);
+CREATE INDEX employee_connections_newest ON web.employee_connections USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.employee_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.hired_employees (
+    org_id uuid not null,
+    id uuid not null,
+    virtual_employee_id uuid not null,
+    name text not null,
+    email text,
+    status web.hired_employee_status default 'active'::web.hired_employee_status not null,
+    config jsonb default '{}'::jsonb not null,
+    shared boolean default false not null,
+    agent_id uuid,
+    version integer default 1 not null,
+    config_schema jsonb default '{}'::jsonb not null,
+    price_usd_monthly numeric(22,8) default 0 not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint hired_employees_pkey PRIMARY KEY (org_id, id),
+    constraint hired_employees_config_check CHECK (((jsonb_typeof(config) = 'object'::text) AND (octet_length((config)::text) <= 65536))),
+    constraint hired_employees_config_schema_check CHECK (((jsonb_typeof(config_schema) = 'object'::text) AND (octet_length((config_schema)::text) <= 65536))),
+    constraint hired_employees_email_check CHECK (((char_length(email) <= 254) AND (email ~ '^[^@ ]+@[^@ ]+$'::text))),
+    constraint hired_employees_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint hired_employees_price_usd_monthly_check CHECK ((price_usd_monthly >= (0)::numeric)),
+    constraint hired_employees_version_check CHECK (((version >= 1) AND (version <= 2147483647))),
+    constraint hired_employees_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint hired_employees_virtual_employee_id_fkey FOREIGN KEY (virtual_employee_id) REFERENCES web.virtual_employees(id)
+);
+CREATE INDEX hired_employees_by_virtual_employee_id ON web.hired_employees USING btree (org_id, virtual_employee_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX hired_employees_email_key ON web.hired_employees USING btree (org_id, lower(email)) WHERE (email IS NOT NULL);
+CREATE INDEX hired_employees_newest ON web.hired_employees USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.hired_employees FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.holdings (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    portfolio_id uuid not null,
+    symbol text not null,
+    quantity numeric(22,8) default 0 not null,
+    average_cost numeric(22,8) default 0 not null,
+    currency text not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint holdings_pkey PRIMARY KEY (org_id, id),
+    constraint holdings_symbol_key UNIQUE (org_id, user_id, portfolio_id, symbol),
+    constraint holdings_average_cost_check CHECK ((average_cost >= (0)::numeric)),
+    constraint holdings_currency_check CHECK (((char_length(currency) >= 1) AND (char_length(currency) <= 3) AND (currency ~ '^[A-Z]{3}$'::text))),
+    constraint holdings_quantity_check CHECK ((quantity >= (0)::numeric)),
+    constraint holdings_symbol_check CHECK (((char_length(symbol) >= 1) AND (char_length(symbol) <= 32) AND (symbol ~ '^[A-Z0-9][A-Z0-9.:_-]*$'::text))),
+    constraint holdings_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint holdings_portfolio_id_fkey FOREIGN KEY (org_id, user_id, portfolio_id) REFERENCES web.portfolios(org_id, user_id, id) ON DELETE CASCADE,
+    constraint holdings_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX holdings_by_portfolio_id ON web.holdings USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
+CREATE INDEX holdings_newest ON web.holdings USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.holdings FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope global
+create table web.integration_catalog (
+    id uuid not null,
+    slug text not null,
+    name text not null,
+    description text,
+    platform_id uuid,
+    auth web.integration_auth default 'none'::web.integration_auth not null,
+    scopes text[] default '{}'::text[] not null,
+    config_schema jsonb default '{}'::jsonb not null,
+    price_credits numeric(22,8) default 0 not null,
+    tags text[] default '{}'::text[] not null,
+    categories text[] default '{}'::text[] not null,
+    listed boolean default false not null,
+    version integer default 1 not null,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((name || ' '::text) || COALESCE(description, ''::text)))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint integration_catalog_pkey PRIMARY KEY (id),
+    constraint integration_catalog_slug_key UNIQUE (slug),
+    constraint integration_catalog_categories_check CHECK ((cardinality(categories) <= 20)),
+    constraint integration_catalog_config_schema_check CHECK (((jsonb_typeof(config_schema) = 'object'::text) AND (octet_length((config_schema)::text) <= 65536))),
+    constraint integration_catalog_description_check CHECK ((char_length(description) <= 20000)),
+    constraint integration_catalog_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint integration_catalog_price_credits_check CHECK ((price_credits >= (0)::numeric)),
+    constraint integration_catalog_scopes_check CHECK ((cardinality(scopes) <= 50)),
+    constraint integration_catalog_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    constraint integration_catalog_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint integration_catalog_version_check CHECK ((version > 0)),
+    constraint integration_catalog_platform_id_fkey FOREIGN KEY (platform_id) REFERENCES web.app_platforms(id)
+);
+CREATE INDEX integration_catalog_by_platform_id ON web.integration_catalog USING btree (platform_id, created_at DESC, id DESC);
+CREATE INDEX integration_catalog_newest ON web.integration_catalog USING btree (created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integration_catalog FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.integrations (
+    org_id uuid not null,
+    id uuid not null,
+    installation_id uuid not null,
+    name text not null,
+    config jsonb default '{}'::jsonb not null,
+    enabled boolean default false not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint integrations_pkey PRIMARY KEY (org_id, id),
+    constraint integrations_name_key UNIQUE (org_id, name),
+    constraint integrations_config_check CHECK (((jsonb_typeof(config) = 'object'::text) AND (octet_length((config)::text) <= 65536))),
+    constraint integrations_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint integrations_installation_id_fkey FOREIGN KEY (org_id, installation_id) REFERENCES web.user_installations(org_id, id),
+    constraint integrations_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX integrations_by_installation_id ON web.integrations USING btree (org_id, installation_id, created_at DESC, id DESC);
+CREATE INDEX integrations_newest ON web.integrations USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integrations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant
+create table web.license_sections (
+    org_id uuid not null,
+    id uuid not null,
+    license_id uuid not null,
+    section text not null,
+    enabled boolean default false not null,
+    limits jsonb default '{}'::jsonb not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint license_sections_pkey PRIMARY KEY (org_id, id),
+    constraint license_sections_section_key UNIQUE (org_id, license_id, section),
+    constraint license_sections_limits_check CHECK (((jsonb_typeof(limits) = 'object'::text) AND (octet_length((limits)::text) <= 65536))),
+    constraint license_sections_section_check CHECK (((char_length(section) >= 1) AND (char_length(section) <= 100) AND (section ~ '^[a-z0-9]+([._-][a-z0-9]+)*$'::text))),
+    constraint license_sections_license_id_fkey FOREIGN KEY (org_id, license_id) REFERENCES web.licenses(org_id, id) ON DELETE CASCADE,
+    constraint license_sections_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX license_sections_by_license_id ON web.license_sections USING btree (org_id, license_id, created_at DESC, id DESC);
+CREATE INDEX license_sections_newest ON web.license_sections USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.license_sections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant
+create table web.licenses (
+    org_id uuid not null,
+    id uuid not null,
+    name text not null,
+    reference text default ''::text not null,
+    seats_max integer default 0 not null,
+    valid_from timestamp with time zone not null,
+    valid_until timestamp with time zone,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint licenses_pkey PRIMARY KEY (org_id, id),
+    constraint licenses_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint licenses_reference_check CHECK ((char_length(reference) <= 200)),
+    constraint licenses_seats_max_check CHECK (((seats_max >= 0) AND (seats_max <= 1000000))),
+    constraint licenses_valid_until_check CHECK ((valid_from < valid_until)),
+    constraint licenses_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX licenses_newest ON web.licenses USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.licenses FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.messages (
+    org_id uuid not null,
+    id uuid not null,
+    thread_id uuid,
+    task_id uuid,
+    hired_employee_id uuid,
+    author web.message_author default 'person'::web.message_author not null,
+    body text not null,
+    read_at timestamp with time zone,
+    created_by uuid,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, body)) stored not null,
+    created_at timestamp with time zone default now() not null,
+    constraint messages_pkey PRIMARY KEY (org_id, id),
+    constraint messages_body_check CHECK (((char_length(body) >= 1) AND (char_length(body) <= 20000))),
+    constraint messages_hired_employee_id_check CHECK (((author = 'person'::web.message_author) OR (hired_employee_id IS NOT NULL))),
+    constraint messages_thread_id_check CHECK ((thread_id <> id)),
+    constraint messages_hired_employee_id_fkey FOREIGN KEY (org_id, hired_employee_id) REFERENCES web.hired_employees(org_id, id) ON DELETE CASCADE,
+    constraint messages_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint messages_task_id_fkey FOREIGN KEY (org_id, task_id) REFERENCES web.tasks(org_id, id) ON DELETE CASCADE,
+    constraint messages_thread_id_fkey FOREIGN KEY (org_id, thread_id) REFERENCES web.messages(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX messages_by_hired_employee_id ON web.messages USING btree (org_id, hired_employee_id, created_at DESC, id DESC);
+CREATE INDEX messages_by_task_id ON web.messages USING btree (org_id, task_id, created_at DESC, id DESC);
+CREATE INDEX messages_by_thread_id ON web.messages USING btree (org_id, thread_id, created_at DESC, id DESC);
+CREATE INDEX messages_newest ON web.messages USING btree (org_id, created_at DESC, id DESC);
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.note_folders (
+    org_id uuid not null,
+    id uuid not null,
+    parent_id uuid,
+    name text not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint note_folders_pkey PRIMARY KEY (org_id, id),
+    constraint note_folders_name_key UNIQUE NULLS NOT DISTINCT (org_id, parent_id, name),
+    constraint note_folders_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint note_folders_parent_id_check CHECK ((parent_id <> id)),
+    constraint note_folders_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint note_folders_parent_id_fkey FOREIGN KEY (org_id, parent_id) REFERENCES web.note_folders(org_id, id)
+);
+CREATE INDEX note_folders_by_parent_id ON web.note_folders USING btree (org_id, parent_id, created_at DESC, id DESC);
+CREATE INDEX note_folders_newest ON web.note_folders USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.note_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.notes (
+    org_id uuid not null,
+    id uuid not null,
+    folder_id uuid,
+    title text not null,
+    body text default ''::text not null,
+    tags text[] default '{}'::text[] not null,
+    pinned boolean default false not null,
+    created_by uuid,
+    deleted_at timestamp with time zone,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((title || ' '::text) || "left"(body, 200000)))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint notes_pkey PRIMARY KEY (org_id, id),
+    constraint notes_body_check CHECK ((octet_length(body) <= 1048576)),
+    constraint notes_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint notes_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
+    constraint notes_folder_id_fkey FOREIGN KEY (org_id, folder_id) REFERENCES web.note_folders(org_id, id),
+    constraint notes_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX notes_by_folder_id ON web.notes USING btree (org_id, folder_id, created_at DESC, id DESC);
+CREATE INDEX notes_by_updated_at ON web.notes USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX notes_newest ON web.notes USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.notes FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.organization_members (
@@ -1132,6 +1557,86 @@ create table web.organizations (
 CREATE INDEX organizations_by_creator ON web.organizations USING btree (created_by);
 CREATE INDEX organizations_newest ON web.organizations USING btree (created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.organizations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.portfolios (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    name text not null,
+    currency text not null,
+    brokerage_connection_id uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint portfolios_pkey PRIMARY KEY (org_id, id),
+    constraint portfolios_id_key UNIQUE (org_id, user_id, id),
+    constraint portfolios_currency_check CHECK (((char_length(currency) >= 1) AND (char_length(currency) <= 3) AND (currency ~ '^[A-Z]{3}$'::text))),
+    constraint portfolios_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint portfolios_brokerage_connection_id_fkey FOREIGN KEY (org_id, user_id, brokerage_connection_id) REFERENCES web.brokerage_connections(org_id, user_id, id) ON DELETE SET NULL (brokerage_connection_id),
+    constraint portfolios_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint portfolios_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX portfolios_by_brokerage_connection_id ON web.portfolios USING btree (org_id, user_id, brokerage_connection_id, created_at DESC, id DESC);
+CREATE INDEX portfolios_newest ON web.portfolios USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.portfolios FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.positions (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    portfolio_id uuid not null,
+    symbol text not null,
+    side web.position_side default 'long'::web.position_side not null,
+    quantity numeric(22,8) default 0 not null,
+    entry_price numeric(22,8) default 0 not null,
+    exit_price numeric(22,8),
+    currency text not null,
+    opened_at timestamp with time zone not null,
+    closed_at timestamp with time zone,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint positions_pkey PRIMARY KEY (org_id, id),
+    constraint positions_closed_at_check CHECK ((opened_at <= closed_at)),
+    constraint positions_closed_at_exit_price_check CHECK (((exit_price IS NULL) = (closed_at IS NULL))),
+    constraint positions_currency_check CHECK (((char_length(currency) >= 1) AND (char_length(currency) <= 3) AND (currency ~ '^[A-Z]{3}$'::text))),
+    constraint positions_entry_price_check CHECK ((entry_price >= (0)::numeric)),
+    constraint positions_exit_price_check CHECK ((exit_price >= (0)::numeric)),
+    constraint positions_quantity_check CHECK ((quantity > (0)::numeric)),
+    constraint positions_symbol_check CHECK (((char_length(symbol) >= 1) AND (char_length(symbol) <= 32) AND (symbol ~ '^[A-Z0-9][A-Z0-9.:_-]*$'::text))),
+    constraint positions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint positions_portfolio_id_fkey FOREIGN KEY (org_id, user_id, portfolio_id) REFERENCES web.portfolios(org_id, user_id, id) ON DELETE CASCADE,
+    constraint positions_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX positions_by_opened_at ON web.positions USING btree (org_id, user_id, opened_at DESC, id DESC);
+CREATE INDEX positions_by_portfolio_id ON web.positions USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
+CREATE INDEX positions_newest ON web.positions USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.projects (
+    org_id uuid not null,
+    id uuid not null,
+    name text not null,
+    description text,
+    status web.project_status default 'active'::web.project_status not null,
+    start_at timestamp with time zone,
+    due_at timestamp with time zone,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint projects_pkey PRIMARY KEY (org_id, id),
+    constraint projects_description_check CHECK ((char_length(description) <= 4000)),
+    constraint projects_due_at_check CHECK ((start_at <= due_at)),
+    constraint projects_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint projects_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX projects_by_due_at ON web.projects USING btree (org_id, COALESCE(due_at, '9999-01-01 00:00:00+00'::timestamp with time zone), id);
+CREATE INDEX projects_newest ON web.projects USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.projects FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global; names users: requested_by
 create table web.purges (
@@ -1192,6 +1697,228 @@ CREATE INDEX request_ids_by_age ON web.request_ids USING btree (created_at);
 CREATE INDEX request_ids_to_send ON web.request_ids USING btree (send_after) WHERE ((state = 'pending'::web.request_state) AND (command IS NOT NULL));
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.request_ids FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
+-- written by web_app; scope tenant; names users: created_by
+create table web.research_templates (
+    org_id uuid not null,
+    id uuid not null,
+    name text not null,
+    description text,
+    prompt_template text not null,
+    input_schema jsonb default '{}'::jsonb not null,
+    items_max integer default 50 not null,
+    tags text[] default '{}'::text[] not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint research_templates_pkey PRIMARY KEY (org_id, id),
+    constraint research_templates_name_key UNIQUE (org_id, name),
+    constraint research_templates_description_check CHECK ((char_length(description) <= 4000)),
+    constraint research_templates_input_schema_check CHECK (((jsonb_typeof(input_schema) = 'object'::text) AND (octet_length((input_schema)::text) <= 65536))),
+    constraint research_templates_items_max_check CHECK (((items_max >= 1) AND (items_max <= 1000))),
+    constraint research_templates_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint research_templates_prompt_template_check CHECK (((char_length(prompt_template) >= 1) AND (char_length(prompt_template) <= 20000))),
+    constraint research_templates_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint research_templates_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX research_templates_by_updated_at ON web.research_templates USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX research_templates_newest ON web.research_templates USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.research_templates FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.sheet_versions (
+    org_id uuid not null,
+    id uuid not null,
+    sheet_id uuid not null,
+    version integer default 1 not null,
+    content jsonb default '{}'::jsonb not null,
+    comment text default ''::text not null,
+    restored_from integer,
+    created_by uuid,
+    created_at timestamp with time zone default now() not null,
+    constraint sheet_versions_pkey PRIMARY KEY (org_id, id),
+    constraint sheet_versions_version_key UNIQUE (org_id, sheet_id, version),
+    constraint sheet_versions_comment_check CHECK ((char_length(comment) <= 1000)),
+    constraint sheet_versions_content_check CHECK (((jsonb_typeof(content) = 'object'::text) AND (octet_length((content)::text) <= 1048576))),
+    constraint sheet_versions_version_check CHECK (((version >= 1) AND (version <= 2147483647))),
+    constraint sheet_versions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint sheet_versions_sheet_id_fkey FOREIGN KEY (org_id, sheet_id) REFERENCES web.sheets(org_id, id) ON DELETE CASCADE
+);
+CREATE INDEX sheet_versions_by_sheet_id ON web.sheet_versions USING btree (org_id, sheet_id, created_at DESC, id DESC);
+CREATE INDEX sheet_versions_newest ON web.sheet_versions USING btree (org_id, created_at DESC, id DESC);
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.sheets (
+    org_id uuid not null,
+    id uuid not null,
+    name text not null,
+    description text,
+    tags text[] default '{}'::text[] not null,
+    latest_version integer default 0 not null,
+    created_by uuid,
+    deleted_at timestamp with time zone,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint sheets_pkey PRIMARY KEY (org_id, id),
+    constraint sheets_description_check CHECK ((char_length(description) <= 4000)),
+    constraint sheets_latest_version_check CHECK (((latest_version >= 0) AND (latest_version <= 2147483647))),
+    constraint sheets_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint sheets_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint sheets_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX sheets_by_updated_at ON web.sheets USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX sheets_newest ON web.sheets USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.sheets FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope global
+create table web.subscription_tiers (
+    id uuid not null,
+    slug text not null,
+    name text not null,
+    monthly_credits numeric(22,8),
+    concurrent_runs_max integer,
+    price_usd_monthly numeric(22,8),
+    features jsonb default '{}'::jsonb not null,
+    "position" integer default 0 not null,
+    listed boolean default false not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint subscription_tiers_pkey PRIMARY KEY (id),
+    constraint subscription_tiers_slug_key UNIQUE (slug),
+    constraint subscription_tiers_concurrent_runs_max_check CHECK (((concurrent_runs_max >= 1) AND (concurrent_runs_max <= 100000))),
+    constraint subscription_tiers_features_check CHECK (((jsonb_typeof(features) = 'object'::text) AND (octet_length((features)::text) <= 65536))),
+    constraint subscription_tiers_monthly_credits_check CHECK ((monthly_credits >= (0)::numeric)),
+    constraint subscription_tiers_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint subscription_tiers_position_check CHECK ((("position" >= 0) AND ("position" <= 1000))),
+    constraint subscription_tiers_price_usd_monthly_check CHECK ((price_usd_monthly >= (0)::numeric)),
+    constraint subscription_tiers_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
+);
+CREATE INDEX subscription_tiers_newest ON web.subscription_tiers USING btree (created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscription_tiers FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.subscriptions (
+    org_id uuid not null,
+    id uuid not null,
+    tier_id uuid not null,
+    status web.subscription_status default 'active'::web.subscription_status not null,
+    period_start_at timestamp with time zone not null,
+    period_end_at timestamp with time zone not null,
+    cancel_at_period_end boolean default false not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint subscriptions_pkey PRIMARY KEY (org_id, id),
+    constraint subscriptions_period_end_at_check CHECK ((period_start_at < period_end_at)),
+    constraint subscriptions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint subscriptions_tier_id_fkey FOREIGN KEY (tier_id) REFERENCES web.subscription_tiers(id)
+);
+CREATE INDEX subscriptions_by_tier_id ON web.subscriptions USING btree (org_id, tier_id, created_at DESC, id DESC);
+CREATE INDEX subscriptions_newest ON web.subscriptions USING btree (org_id, created_at DESC, id DESC);
+CREATE UNIQUE INDEX subscriptions_status_key ON web.subscriptions USING btree (org_id) WHERE (status <> 'ended'::web.subscription_status);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscriptions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.tasks (
+    org_id uuid not null,
+    id uuid not null,
+    project_id uuid,
+    parent_task_id uuid,
+    title text not null,
+    description text default ''::text not null,
+    status web.task_status default 'todo'::web.task_status not null,
+    priority integer default 3 not null,
+    due_at timestamp with time zone,
+    assignee_user_id uuid,
+    assignee_employee_id uuid,
+    tags text[] default '{}'::text[] not null,
+    screenshot_file_ids uuid[] default '{}'::uuid[] not null,
+    created_by uuid,
+    deleted_at timestamp with time zone,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((title || ' '::text) || description))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint tasks_pkey PRIMARY KEY (org_id, id),
+    constraint tasks_assignee_employee_id_check CHECK (((assignee_user_id IS NULL) OR (assignee_employee_id IS NULL))),
+    constraint tasks_description_check CHECK ((char_length(description) <= 20000)),
+    constraint tasks_priority_check CHECK (((priority >= 1) AND (priority <= 5))),
+    constraint tasks_screenshot_file_ids_check CHECK ((cardinality(screenshot_file_ids) <= 20)),
+    constraint tasks_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint tasks_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 500))),
+    constraint tasks_assignee_employee_id_fkey FOREIGN KEY (org_id, assignee_employee_id) REFERENCES web.hired_employees(org_id, id) ON DELETE SET NULL (assignee_employee_id),
+    constraint tasks_assignee_user_id_fkey FOREIGN KEY (org_id, assignee_user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE SET NULL (assignee_user_id),
+    constraint tasks_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint tasks_parent_task_id_fkey FOREIGN KEY (org_id, parent_task_id) REFERENCES web.tasks(org_id, id) ON DELETE CASCADE,
+    constraint tasks_project_id_fkey FOREIGN KEY (org_id, project_id) REFERENCES web.projects(org_id, id)
+);
+CREATE INDEX tasks_by_assignee_employee_id ON web.tasks USING btree (org_id, assignee_employee_id, created_at DESC, id DESC);
+CREATE INDEX tasks_by_assignee_user_id ON web.tasks USING btree (org_id, assignee_user_id, created_at DESC, id DESC);
+CREATE INDEX tasks_by_due_at ON web.tasks USING btree (org_id, COALESCE(due_at, '9999-01-01 00:00:00+00'::timestamp with time zone), id);
+CREATE INDEX tasks_by_parent_task_id ON web.tasks USING btree (org_id, parent_task_id, created_at DESC, id DESC);
+CREATE INDEX tasks_by_project_id ON web.tasks USING btree (org_id, project_id, created_at DESC, id DESC);
+CREATE INDEX tasks_by_updated_at ON web.tasks USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX tasks_newest ON web.tasks USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.tasks FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.transactions (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    bank_account_id uuid not null,
+    amount numeric(22,8) default 0 not null,
+    currency text not null,
+    description text default ''::text not null,
+    category text default ''::text not null,
+    pending boolean default false not null,
+    posted_at timestamp with time zone not null,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((description || ' '::text) || category))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint transactions_pkey PRIMARY KEY (org_id, id),
+    constraint transactions_category_check CHECK ((char_length(category) <= 100)),
+    constraint transactions_currency_check CHECK (((char_length(currency) >= 1) AND (char_length(currency) <= 3) AND (currency ~ '^[A-Z]{3}$'::text))),
+    constraint transactions_description_check CHECK ((char_length(description) <= 1000)),
+    constraint transactions_bank_account_id_fkey FOREIGN KEY (org_id, user_id, bank_account_id) REFERENCES web.bank_accounts(org_id, user_id, id) ON DELETE CASCADE,
+    constraint transactions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint transactions_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (org_id, user_id, bank_account_id, created_at DESC, id DESC);
+CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, user_id, posted_at DESC, id DESC);
+CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.user_installations (
+    org_id uuid not null,
+    id uuid not null,
+    catalog_integration_id uuid not null,
+    version integer default 1 not null,
+    config_schema jsonb default '{}'::jsonb not null,
+    scopes text[] default '{}'::text[] not null,
+    price_credits numeric(22,8) default 0 not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint user_installations_pkey PRIMARY KEY (org_id, id),
+    constraint user_installations_catalog_integration_id_key UNIQUE (org_id, catalog_integration_id),
+    constraint user_installations_config_schema_check CHECK (((jsonb_typeof(config_schema) = 'object'::text) AND (octet_length((config_schema)::text) <= 65536))),
+    constraint user_installations_price_credits_check CHECK ((price_credits >= (0)::numeric)),
+    constraint user_installations_scopes_check CHECK ((cardinality(scopes) <= 50)),
+    constraint user_installations_version_check CHECK (((version >= 1) AND (version <= 2147483647))),
+    constraint user_installations_catalog_integration_id_fkey FOREIGN KEY (catalog_integration_id) REFERENCES web.integration_catalog(id),
+    constraint user_installations_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX user_installations_by_catalog_integration_id ON web.user_installations USING btree (org_id, catalog_integration_id, created_at DESC, id DESC);
+CREATE INDEX user_installations_newest ON web.user_installations USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.user_installations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
 -- written by web_app; scope user; secret: subject
 create table web.users (
     id uuid not null,
@@ -1217,3 +1944,83 @@ CREATE UNIQUE INDEX users_email_key ON web.users USING btree (lower(email));
 CREATE INDEX users_newest ON web.users USING btree (created_at DESC, id DESC);
 CREATE UNIQUE INDEX users_subject_key ON web.users USING btree (subject) WHERE (subject IS NOT NULL);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.users FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope global
+create table web.virtual_employees (
+    id uuid not null,
+    slug text not null,
+    name text not null,
+    title text default ''::text not null,
+    description text,
+    source web.employee_source default 'internal'::web.employee_source not null,
+    source_ref text default ''::text not null,
+    price_usd_monthly numeric(22,8) default 0 not null,
+    tags text[] default '{}'::text[] not null,
+    categories text[] default '{}'::text[] not null,
+    config_schema jsonb default '{}'::jsonb not null,
+    listed boolean default false not null,
+    version integer default 1 not null,
+    search tsvector generated always as (to_tsvector('simple'::regconfig, ((((name || ' '::text) || title) || ' '::text) || COALESCE(description, ''::text)))) stored not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint virtual_employees_pkey PRIMARY KEY (id),
+    constraint virtual_employees_slug_key UNIQUE (slug),
+    constraint virtual_employees_categories_check CHECK ((cardinality(categories) <= 20)),
+    constraint virtual_employees_config_schema_check CHECK (((jsonb_typeof(config_schema) = 'object'::text) AND (octet_length((config_schema)::text) <= 65536))),
+    constraint virtual_employees_description_check CHECK ((char_length(description) <= 20000)),
+    constraint virtual_employees_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
+    constraint virtual_employees_price_usd_monthly_check CHECK ((price_usd_monthly >= (0)::numeric)),
+    constraint virtual_employees_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
+    constraint virtual_employees_source_ref_check CHECK ((char_length(source_ref) <= 500)),
+    constraint virtual_employees_tags_check CHECK ((cardinality(tags) <= 50)),
+    constraint virtual_employees_title_check CHECK ((char_length(title) <= 200)),
+    constraint virtual_employees_version_check CHECK ((version > 0))
+);
+CREATE INDEX virtual_employees_newest ON web.virtual_employees USING btree (created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.virtual_employees FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope private
+create table web.web3_wallet_connections (
+    org_id uuid not null,
+    user_id uuid not null,
+    id uuid not null,
+    chain web.wallet_chain default 'ethereum'::web.wallet_chain not null,
+    address text not null,
+    label text default ''::text not null,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint web3_wallet_connections_pkey PRIMARY KEY (org_id, id),
+    constraint web3_wallet_connections_address_key UNIQUE (org_id, user_id, chain, address),
+    constraint web3_wallet_connections_address_check CHECK (((char_length(address) >= 1) AND (char_length(address) <= 100))),
+    constraint web3_wallet_connections_label_check CHECK ((char_length(label) <= 200)),
+    constraint web3_wallet_connections_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
+    constraint web3_wallet_connections_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
+);
+CREATE INDEX web3_wallet_connections_newest ON web.web3_wallet_connections USING btree (org_id, user_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.web3_wallet_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; names users: created_by
+create table web.workspace_items (
+    org_id uuid not null,
+    id uuid not null,
+    kind web.workspace_item_kind default 'link'::web.workspace_item_kind not null,
+    title text not null,
+    resource_id uuid,
+    url text,
+    section text default ''::text not null,
+    "position" integer default 0 not null,
+    created_by uuid,
+    etag uuid default gen_random_uuid() not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint workspace_items_pkey PRIMARY KEY (org_id, id),
+    constraint workspace_items_position_check CHECK ((("position" >= 0) AND ("position" <= 1000000))),
+    constraint workspace_items_section_check CHECK ((char_length(section) <= 100)),
+    constraint workspace_items_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200))),
+    constraint workspace_items_url_check CHECK (((char_length(url) <= 2000) AND (url ~ '^https?://'::text))),
+    constraint workspace_items_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
+);
+CREATE INDEX workspace_items_newest ON web.workspace_items USING btree (org_id, created_at DESC, id DESC);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.workspace_items FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();

@@ -72,6 +72,7 @@ pub enum RowScope {
     Tenant,
     Organization,
     User,
+    Private,
     Global,
     Queue,
 }
@@ -82,6 +83,7 @@ impl RowScope {
             Self::Tenant => "tenant",
             Self::Organization => "organization",
             Self::User => "user",
+            Self::Private => "private",
             Self::Global => "global",
             Self::Queue => "queue",
         }
@@ -89,7 +91,7 @@ impl RowScope {
 
     /// Whether every row belongs to the organization in its `org_id`.
     pub fn has_org_id(self) -> bool {
-        matches!(self, Self::Tenant | Self::Queue)
+        matches!(self, Self::Tenant | Self::Private | Self::Queue)
     }
 }
 

@@ -55,6 +55,66 @@ id_types! {
     PlatformId
     /// `web.core_actions.id`
     CoreActionId
+    /// `web.virtual_employees.id`
+    VirtualEmployeeId
+    /// `web.hired_employees.id`
+    HiredEmployeeId
+    /// `web.employee_connections.id`
+    EmployeeConnectionId
+    /// `web.note_folders.id`
+    NoteFolderId
+    /// `web.notes.id`
+    NoteId
+    /// `web.projects.id`
+    ProjectId
+    /// `web.tasks.id`
+    TaskId
+    /// `web.messages.id`
+    MessageId
+    /// `web.calendar_events.id`
+    CalendarEventId
+    /// `web.emails.id`
+    EmailId
+    /// `web.sheets.id`
+    SheetId
+    /// `web.sheet_versions.id`
+    SheetVersionId
+    /// `web.workspace_items.id`
+    WorkspaceItemId
+    /// `web.bank_accounts.id`
+    BankAccountId
+    /// `web.transactions.id`
+    TransactionId
+    /// `web.brokerage_connections.id`
+    BrokerageConnectionId
+    /// `web.portfolios.id`
+    PortfolioId
+    /// `web.holdings.id`
+    HoldingId
+    /// `web.positions.id`
+    PositionId
+    /// `web.web3_wallet_connections.id`
+    WalletConnectionId
+    /// `web.integration_catalog.id`
+    CatalogIntegrationId
+    /// `web.user_installations.id`
+    InstallationId
+    /// `web.integrations.id`
+    IntegrationId
+    /// `web.subscription_tiers.id`
+    SubscriptionTierId
+    /// `web.subscriptions.id`
+    SubscriptionId
+    /// `web.credit_prices.id`
+    CreditPriceId
+    /// `web.licenses.id`
+    LicenseId
+    /// `web.license_sections.id`
+    LicenseSectionId
+    /// `web.research_templates.id`
+    ResearchTemplateId
+    /// `web.files.id`
+    FileId
     /// `runtime.agents.id`
     AgentId
     /// `runtime.agent_executions.id`

@@ -18,6 +18,7 @@ pub const PAGE_BYTES_MAX: usize = 3 << 20;
 /// The position after the last row of a page.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Cursor {
+    /// When it was created, or the time that its list is ordered by.
     pub created_at: DateTime<Utc>,
     pub id: Uuid,
 }
@@ -74,10 +75,20 @@ impl<M: Message> Page<M> {
         request: &PageRequest,
         message: impl Fn(R) -> Result<M>,
     ) -> Result<Self> {
+        Self::collect_by(rows, request, R::cursor, message).await
+    }
+
+    /// The same for a list in another order than its rows have by themselves.
+    pub async fn collect_by<R>(
+        rows: impl Stream<Item = sqlx::Result<R>>,
+        request: &PageRequest,
+        cursor: impl Fn(&R) -> Cursor,
+        message: impl Fn(R) -> Result<M>,
+    ) -> Result<Self> {
         let mut rows = std::pin::pin!(rows);
         let (mut items, mut bytes, mut last) = (Vec::new(), 0, None);
         while let Some(row) = rows.try_next().await? {
-            let cursor = row.cursor();
+            let cursor = cursor(&row);
             let item = message(row)?;
             bytes += item.encoded_len();
             let full = items.len() == usize::from(request.size) || bytes > PAGE_BYTES_MAX;

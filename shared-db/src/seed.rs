@@ -1,9 +1,12 @@
-//! What a new installation is shown with: one organization, its owner, and a key. Run again it changes nothing, but makes a key
-//! if it is given none.
+//! What a new installation is shown with: one organization, its owner, and a key; and [`offers`]. Run again it changes nothing,
+//! but makes a key if it is given none.
+
+mod offers;
 
 use crate::ids::{ApiKeyId, OrganizationId, UserId};
 use anyhow::{Context, Result, ensure};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+use offers::Offers;
 use rand::{Rng, RngCore, distr::Alphanumeric};
 use secrecy::{ExposeSecret, SecretString};
 use sha2::{Digest, Sha256};
@@ -48,6 +51,7 @@ pub async fn run(conn: &mut PgConnection, key: Option<&SecretString>) -> Result<
     .execute(&mut *tx)
     .await?;
     accept_key(&mut tx, organization, user, prefix, secret).await?;
+    Offers::read()?.apply(&mut tx, organization).await?;
     tx.commit().await?;
     Ok(Seeded { organization, user, new_key: made })
 }

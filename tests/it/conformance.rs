@@ -4,9 +4,9 @@
 //! they may be is read from the contract, so that a new field is held to it from the day it is declared.
 
 mod laws;
-mod resource;
-mod resources;
-mod words;
+pub(crate) mod resource;
+pub(crate) mod resources;
+pub(crate) mod words;
 
 /// Writes one test for each law of each group.
 macro_rules! conformance {
@@ -71,6 +71,18 @@ macro_rules! laws {
             a_malformed_id_can_not_be_deleted,
         }
     };
+    (undeletes $resource:ident) => {
+        law_tests! { deletes $resource:
+            what_was_deleted_comes_back_as_it_was,
+            what_is_deleted_is_shown_when_asked_for,
+        }
+    };
+    (private $resource:ident) => {
+        law_tests! { private $resource:
+            another_user_of_the_organization_learns_nothing,
+            whoever_acts_for_nobody_is_refused,
+        }
+    };
     (delete_etags $resource:ident) => {
         law_tests! { etags $resource:
             an_old_etag_deletes_nothing,
@@ -121,5 +133,34 @@ conformance! {
     members: Members [reads lists creates duplicates updates etags deletes tenants roles];
     activities: Activities [reads lists tenants];
     api_keys: ApiKeys [reads lists creates tenants roles];
+    virtual_employees: VirtualEmployees [reads lists creates duplicates updates etags deletes delete_etags roles];
+    hired_employees: HiredEmployees [reads lists updates etags deletes delete_etags tenants roles];
+    employee_connections: EmployeeConnections [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    note_folders: NoteFolders [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    notes: Notes [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
+    projects: Projects [reads lists creates updates etags deletes delete_etags tenants roles];
+    tasks: Tasks [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
+    messages: Messages [reads lists creates deletes tenants roles];
+    calendar_events: CalendarEvents [reads lists creates updates etags deletes delete_etags tenants roles];
+    emails: Emails [reads lists creates duplicates updates etags deletes delete_etags tenants private];
+    sheets: Sheets [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
+    sheet_versions: SheetVersions [reads lists tenants];
+    workspace_items: WorkspaceItems [reads lists creates updates etags deletes delete_etags tenants roles];
+    bank_accounts: BankAccounts [reads lists creates updates etags deletes delete_etags tenants private];
+    transactions: Transactions [reads lists creates updates etags deletes delete_etags tenants private];
+    brokerage_connections: BrokerageConnections [reads lists creates updates etags deletes delete_etags tenants private];
+    portfolios: Portfolios [reads lists creates updates etags deletes delete_etags tenants private];
+    holdings: Holdings [reads lists creates duplicates updates etags deletes delete_etags tenants private];
+    positions: Positions [reads lists creates updates etags deletes delete_etags tenants private];
+    wallet_connections: WalletConnections [reads lists creates duplicates updates etags deletes delete_etags tenants private];
+    catalog_integrations: CatalogIntegrations [reads lists creates duplicates updates etags deletes delete_etags roles];
+    installations: Installations [reads lists tenants];
+    integrations: Integrations [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    subscription_tiers: SubscriptionTiers [reads lists creates duplicates updates etags deletes delete_etags roles];
+    subscriptions: Subscriptions [reads lists creates updates etags tenants roles];
+    credit_prices: CreditPrices [reads lists creates roles];
+    licenses: Licenses [reads lists creates updates etags deletes delete_etags tenants roles];
+    license_sections: LicenseSections [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
+    research_templates: ResearchTemplates [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
     executions: Executions [reads lists creates tenants roles request_ids];
 }

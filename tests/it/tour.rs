@@ -5,6 +5,7 @@
 mod control;
 mod executions;
 mod identity;
+mod plain;
 mod purges;
 mod runtime;
 mod things;
@@ -60,6 +61,7 @@ impl Tour {
         let tour = Self { stack, org, stranger, remote, record: Arc::default() };
         identity::walk(&tour, visitor).await;
         things::walk(&tour, visitor).await;
+        plain::walk(&tour, visitor).await;
         executions::walk(&tour, visitor).await;
         control::walk(&tour, visitor).await;
         waits::walk(&tour, visitor).await;
@@ -72,6 +74,13 @@ impl Tour {
     async fn web(&self, visitor: &mut impl Visitor, name: &str, request: Value) -> Value {
         let caller = self.member(least_role(&Api::Web.method(name)));
         self.make(visitor, name, caller, request).await
+    }
+
+    /// Makes a call that the tour has made before, which nobody needs to see again.
+    async fn again(&self, name: &str, request: Value) -> Value {
+        let caller = self.member(least_role(&Api::Web.method(name)));
+        let answer = caller.call(name, request).await;
+        answer.unwrap_or_else(|status| panic!("{name} succeeds: {status:?}"))
     }
 
     /// Makes a call of the runtime's contract, as web-service does.

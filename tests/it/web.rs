@@ -2,4 +2,10 @@
 
 mod actions;
 mod agents;
+mod apps;
+mod billing;
+mod finance;
 pub(crate) mod identity;
+mod integrations;
+mod marketplace;
+mod research;

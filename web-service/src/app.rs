@@ -3,6 +3,8 @@
 pub mod agents;
 pub mod api_keys;
 pub mod change;
+pub mod integrations;
+pub mod marketplace;
 pub mod members;
 pub mod organizations;
 pub mod purges;

@@ -2,7 +2,7 @@
 //!
 //! - [`api`]: accept, parse, one call, wrap. No SQL.
 //! - [`app`]: what takes more than one statement; [`app::change`] holds a change and its line in the audit trail together.
-//! - [`store`]: the statements, one module a resource.
+//! - [`store`]: the statements, one module a resource; [`resource`] is what the plain ones share.
 //! - [`runtime`]: the client of runtime-service.
 //! - [`auth`]: who is calling: a key of an organization, a token of a configured issuer, or the platform itself.
 
@@ -10,6 +10,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod resource;
 pub mod runtime;
 pub mod store;
 

@@ -1,4 +1,13 @@
 //! The statements: one module a resource.
 
 pub mod actions;
+pub mod apps;
+pub mod billing;
+pub mod configs;
+pub mod enums;
+pub mod finance;
 pub mod identity;
+pub mod integrations;
+pub mod marketplace;
+pub mod research;
+pub mod tree;

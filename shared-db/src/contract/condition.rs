@@ -11,6 +11,8 @@ pub enum Condition {
     Organization { column: &'static str },
     /// The row is the transaction's user.
     OwnUser,
+    /// The row belongs to the transaction's user, in the transaction's organization.
+    OwnRow,
     /// The row is the transaction's user, or a member of its organization.
     KnownUser { table: String, members: String },
 }
@@ -30,6 +32,7 @@ impl Condition {
             Self::All => "true".to_owned(),
             Self::Organization { column } => format!("{column} = {ORG}"),
             Self::OwnUser => format!("id = {USER}"),
+            Self::OwnRow => format!("org_id = {ORG} and user_id = {USER}"),
             Self::KnownUser { table, members } => format!(
                 "id = {USER} or exists (select 1 from {members} m where m.org_id = {ORG} and m.user_id = {table}.id)"
             ),
@@ -42,6 +45,7 @@ impl Condition {
             Self::All => "true".to_owned(),
             Self::Organization { column } => format!("({column} = {ORG_STORED})"),
             Self::OwnUser => format!("(id = {USER_STORED})"),
+            Self::OwnRow => format!("((org_id = {ORG_STORED}) AND (user_id = {USER_STORED}))"),
             Self::KnownUser { table, members } => format!(
                 "((id = {USER_STORED}) OR (EXISTS ( SELECT 1 FROM {members} m WHERE ((m.org_id = {ORG_STORED}) AND (m.user_id = {table}.id)))))"
             ),
@@ -54,6 +58,7 @@ impl Condition {
             Self::All => "all",
             Self::Organization { .. } => "org",
             Self::OwnUser => "self",
+            Self::OwnRow => "own",
             Self::KnownUser { .. } => "members",
         }
     }
@@ -64,6 +69,7 @@ impl Condition {
             Self::All => "every row",
             Self::Organization { .. } => "rows of the transaction's organization",
             Self::OwnUser => "the transaction's user",
+            Self::OwnRow => "rows of the transaction's user in its organization",
             Self::KnownUser { .. } => "the transaction's user, and members of its organization",
         }
     }
@@ -81,6 +87,7 @@ impl Table {
         Some(match self.scope {
             RowScope::Tenant | RowScope::Queue => Condition::Organization { column: "org_id" },
             RowScope::Organization => Condition::Organization { column: "id" },
+            RowScope::Private => Condition::OwnRow,
             RowScope::Global => Condition::All,
             RowScope::User => match (&self.members, verb) {
                 (Some(members), Verb::Select) => Condition::KnownUser {

@@ -1,4 +1,4 @@
-//! One batch of one step. The statements are those of functions in the database (migration 0014): tables are given by name.
+//! One batch of one step. The statements are those of functions in the database (migration 0018): tables are given by name.
 
 use super::{Order, Step, What};
 use crate::{error::Result, scope::Service};

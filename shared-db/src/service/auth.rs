@@ -2,7 +2,7 @@
 
 use super::{
     caller::{Caller, Role},
-    methods::Method,
+    methods::{Method, Methods},
 };
 use crate::error::{Error, Reason, Result};
 use http::HeaderMap;
@@ -41,7 +41,7 @@ pub fn authorize(caller: &Caller, method: &Method) -> Result<()> {
     let suffices = match (caller.role, least) {
         (_, Role::Unspecified) | (Role::Unspecified, _) => false,
         (Role::WebService, _) | (_, Role::WebService) => caller.role == least,
-        (role, least) => role >= least,
+        (role, least) => role >= least || lifted(caller, method, least),
     };
     if !suffices {
         return Err(Error::RoleTooLow { method: method.name.clone(), needed: name(least) });
@@ -52,6 +52,30 @@ pub fn authorize(caller: &Caller, method: &Method) -> Result<()> {
         caller.org()?;
     }
     Ok(())
+}
+
+/// Whether a permission of the caller's own lets it call a method that its role does not reach.
+fn lifted(caller: &Caller, method: &Method, least: Role) -> bool {
+    let member = (Role::Viewer..=Role::Owner).contains(&caller.role);
+    member && can_be_permitted(least) && caller.permissions.iter().any(|it| permits(it, method))
+}
+
+/// What owners and the platform do can not be handed on one by one.
+fn can_be_permitted(least: Role) -> bool {
+    (Role::Viewer..=Role::Admin).contains(&least)
+}
+
+/// `NoteService/CreateNote` permits that method, `NoteService/*` all of the service.
+fn permits(permission: &str, method: &Method) -> bool {
+    let Some((service, name)) = permission.split_once('/') else { return false };
+    let path = method.full_name.rsplit_once('.').map_or(method.full_name.as_str(), |it| it.1);
+    path.split_once('/')
+        .is_some_and(|(of, called)| of == service && (name == "*" || name == called))
+}
+
+/// Whether there is a method that `permission` can let somebody call.
+pub fn is_permission(methods: &Methods, permission: &str) -> bool {
+    methods.iter().any(|it| permits(permission, it) && it.least_role.is_some_and(can_be_permitted))
 }
 
 /// `ROLE_ADMIN` → `ADMIN`

@@ -56,6 +56,15 @@ impl Methods {
         self.by_path.get(path)
     }
 
+    /// The methods that a descriptor set tells of.
+    pub fn of(descriptor: &[u8]) -> Result<Self> {
+        table(&DescriptorPool::decode(descriptor)?)
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = &Method> {
+        self.by_path.values().map(AsRef::as_ref)
+    }
+
     /// Full names of the services.
     pub fn services(&self) -> &[String] {
         &self.services

@@ -113,7 +113,7 @@ fn across_tenants(look: &Look<'_>, key: &Key) -> Option<Finding> {
     }
     // The column of the target that says whose row it is.
     let owner_column = match target.scope {
-        RowScope::Tenant | RowScope::Queue => "org_id",
+        RowScope::Tenant | RowScope::Private | RowScope::Queue => "org_id",
         RowScope::Organization => "id",
         RowScope::User | RowScope::Global => return None,
     };

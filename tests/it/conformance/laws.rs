@@ -4,6 +4,7 @@ pub(crate) mod creates;
 pub(crate) mod deletes;
 pub(crate) mod etags;
 pub(crate) mod lists;
+pub(crate) mod private;
 pub(crate) mod reads;
 pub(crate) mod request_ids;
 pub(crate) mod roles;

@@ -47,6 +47,11 @@ pub(crate) trait Resource: Send + Sync {
         org.viewer()
     }
 
+    /// Somebody of another organization who may do there whatever can be done with it.
+    fn mighty(org: &Org) -> Caller {
+        org.owner()
+    }
+
     /// What drafts refer to, made once for each test.
     fn prepare(_stack: &Stack, _org: &Org) -> impl Future<Output = Value> + Send {
         async { Value::Null }

@@ -67,7 +67,7 @@ subjects! {
 pub struct Change<'a> {
     caller: &'a Caller,
     /// The method.
-    action: &'static str,
+    action: &'a str,
     subject: Subject,
     fields: Vec<String>,
     /// In whose trail it stands. Without one it stands in the log.
@@ -77,7 +77,7 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// A change in the organization that the caller acts in, by the caller's method `action`.
-    pub fn new(caller: &'a Caller, action: &'static str, subject: impl Into<Subject>) -> Self {
+    pub fn new(caller: &'a Caller, action: &'a str, subject: impl Into<Subject>) -> Self {
         let subject = subject.into();
         Self { caller, action, subject, fields: Vec::new(), org: caller.org, across: false }
     }

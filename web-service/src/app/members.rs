@@ -12,10 +12,10 @@ use shared_db::{
     enums::MemberRole,
     error::{Error, Reason, Result},
     ids::{Etag, OrganizationId, UserId},
-    service::Caller,
-    service::caller::Role,
+    service::{Caller, auth::is_permission, caller::Role, methods::Methods},
 };
 use sqlx::PgConnection;
+use std::sync::LazyLock;
 
 /// A person to be added.
 #[derive(Clone, Debug)]
@@ -30,6 +30,7 @@ pub struct NewMember {
 /// Adds the person with this address, whether known to the platform or not: the answer does not tell which.
 pub async fn add(app: &App, caller: &Caller, new: NewMember) -> Result<Member> {
     let org = caller.org()?;
+    check_permissions("permissions", &new.permissions)?;
     if new.role == MemberRole::Owner {
         must_be_owner(caller)?;
     }
@@ -51,6 +52,7 @@ pub async fn update(
     fields: Vec<String>,
 ) -> Result<Member> {
     let org = caller.org()?;
+    check_permissions("member.permissions", patch.permissions.as_deref().unwrap_or_default())?;
     let member = Change::new(caller, "UpdateMember", Subject::member(user))
         .fields(fields)
         .apply(&app.db, async |tx| {
@@ -97,6 +99,23 @@ async fn may_become(
         return Err(Error::precondition(Reason::LastOwner, format!("member/{user}"), problem));
     }
     Ok(())
+}
+
+/// Refuses what permits nothing: a misspelt permission would be missed when it is needed.
+fn check_permissions(field: &str, permissions: &[String]) -> Result<()> {
+    static METHODS: LazyLock<Methods> = LazyLock::new(|| {
+        Methods::of(web_api::DESCRIPTOR).expect("the service would not have started")
+    });
+    match permissions.iter().position(|it| !is_permission(&METHODS, it)) {
+        Some(at) => {
+            let problem = format!(
+                "{:?} is no method that a permission can open; write NoteService/CreateNote or NoteService/*",
+                permissions[at]
+            );
+            Err(Error::invalid(format!("{field}[{at}]"), problem))
+        }
+        None => Ok(()),
+    }
 }
 
 fn must_be_owner(caller: &Caller) -> Result<()> {

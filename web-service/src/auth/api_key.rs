@@ -114,15 +114,18 @@ impl ApiKeys {
     }
 }
 
-/// The caller behind a credential that is good. A key can do no more than the member that it acts for.
+/// The caller behind a credential that is good. A key can do no more than the member that it acts for, and one that was given a
+/// lower role was given it to do less: it has none of the member's permissions.
 fn known(it: Credential) -> Known {
     let role = it.member_role.map_or(it.role, |member| member.min(it.role));
+    let whole = it.member_role == Some(role);
+    let permissions = it.permissions.filter(|_| whole).unwrap_or_default();
     let caller = Caller {
         org: Some(it.org_id),
         user: it.user_id,
         api_key: Some(it.id),
         role: Role::from(role),
-        permissions: it.permissions.unwrap_or_default().into(),
+        permissions: permissions.into(),
     };
     Known { caller, expires_at: it.expires_at, being_purged: false }
 }

@@ -76,15 +76,11 @@ pub async fn lock(
     Ok(if wait { standing!("") } else { standing!("skip locked") })
 }
 
-/// Executions that have passed a limit, longest overdue first; then those that have lost their worker.
-///
-/// Across organizations: in `Scope::Platform`.
-pub async fn overdue(
-    conn: &mut PgConnection,
-    limit: i64,
-) -> Result<Vec<(OrganizationId, ExecutionId)>> {
-    let rows = sqlx::query!(
-        r#"with recursive holders as (
+/// A statement that reads `holders`: the workers that hold something, found by steps from one to the next, however much each holds.
+macro_rules! with_holders {
+    ($statement:literal $(, $arg:expr)* $(,)?) => {
+        sqlx::query!(
+            "with recursive holders as (
             (
                 select q.worker_id
                 from runtime.execution_queue as q
@@ -102,7 +98,21 @@ pub async fn overdue(
             )
             from holders
             where holders.worker_id is not null
-        ), late as (
+        ), " + $statement
+            $(, $arg)*
+        )
+    };
+}
+
+/// Executions that have passed a limit, longest overdue first; then those that have lost their worker.
+///
+/// Across organizations: in `Scope::Platform`.
+pub async fn overdue(
+    conn: &mut PgConnection,
+    limit: i64,
+) -> Result<Vec<(OrganizationId, ExecutionId)>> {
+    let rows = with_holders!(
+        r#"late as (
             (
                 select org_id, execution_id
                 from runtime.execution_queue
@@ -140,26 +150,8 @@ pub async fn rescue(
     lost_max: i32,
     limit: i64,
 ) -> Result<Vec<OrganizationId>> {
-    let rows = sqlx::query!(
-        r#"with recursive holders as (
-            (
-                select q.worker_id
-                from runtime.execution_queue as q
-                where q.phase = 'held'
-                order by q.worker_id
-                limit 1
-            )
-            union all
-            select (
-                select q.worker_id
-                from runtime.execution_queue as q
-                where q.phase = 'held' and holders.worker_id < q.worker_id
-                order by q.worker_id
-                limit 1
-            )
-            from holders
-            where holders.worker_id is not null
-        ), orphans as materialized (
+    let rows = with_holders!(
+        r#"orphans as materialized (
             select q.ctid, e.attempt < q.attempt as untold, q.lost_leases as lost_before
             from runtime.execution_queue as q
             cross join lateral (

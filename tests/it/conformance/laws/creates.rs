@@ -52,7 +52,7 @@ pub(crate) async fn a_text_that_is_too_long_is_named<R: Resource>() {
         assert_names(world.try_create(long).await, &World::<R>::draft_path(field.name()));
         tried += 1;
     }
-    assert!(0 < tried, "no text of {} has a limit", R::KIND);
+    assert!(0 < tried || texts::<R>(&draft).is_empty(), "no text of {} has a limit", R::KIND);
 }
 
 pub(crate) async fn a_text_is_stored_as_it_is<R: Resource>() {

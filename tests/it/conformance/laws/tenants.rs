@@ -13,7 +13,7 @@ use tonic::Status;
 pub(crate) async fn another_organization_learns_nothing<R: Resource>() {
     let (mine, theirs) = (World::<R>::new().await, World::<R>::new().await);
     let before = mine.create().await;
-    let owner = theirs.org.owner();
+    let owner = R::mighty(&theirs.org);
     for verb in ["Get", "Update", R::DELETE] {
         let method = World::<R>::method(verb);
         let known = Api::Web.methods().any(|it| method.ends_with(&format!("/{}", it.name())));

@@ -93,12 +93,12 @@ impl Resource for Members {
             "email": format!("{name}@example.test"),
             "name": "Grace Hopper",
             "role": "MEMBER_ROLE_DEVELOPER",
-            "permissions": ["deploy"],
+            "permissions": ["NoteService/CreateNote"],
         })
     }
 
     fn changes(_: &Value) -> Value {
-        json!({ "role": "MEMBER_ROLE_VIEWER", "permissions": ["read.billing", "deploy"] })
+        json!({ "role": "MEMBER_ROLE_VIEWER", "permissions": ["TaskService/*", "NoteService/CreateNote"] })
     }
 
     fn list_filter(_: &Value) -> Option<Value> {

@@ -21,7 +21,7 @@ pub(super) const PLANTS: &[Plant] = &[
         Kind::UndeclaredId,
         "web.app_platforms.publisher_org_id",
     ),
-    plant("create table web.notes (id uuid)", Kind::TableExtra, "web.notes"),
+    plant("create table web.strays (id uuid)", Kind::TableExtra, "web.strays"),
     plant("create table public.notes (id uuid)", Kind::TableExtra, "public.notes"),
     plant("create table freehold.notes (id uuid)", Kind::TableExtra, "freehold.notes"),
     plant("drop table runtime.dead_letters", Kind::TableMissing, "runtime.dead_letters"),

@@ -140,3 +140,40 @@ async fn a_lower_role_holds_for_the_keys_that_there_are() {
     org.owner().call("MemberService/UpdateMember", down).await.unwrap();
     assert_fails(list().await, Code::PermissionDenied, Reason::RoleTooLow, None);
 }
+
+/// A permission opens a method to who is a viewer otherwise, and no other; nobody is made an owner by one.
+#[tokio::test]
+async fn a_permission_opens_what_it_names() {
+    let org = Stack::shared().await.organization().await;
+    let note = json!({ "note": { "title": "N" } });
+    let folder = json!({ "note_folder": { "name": "F" } });
+    let create =
+        async |method: &str, request: &Value| org.viewer().call(method, request.clone()).await;
+    let permit = async |permissions: Value| {
+        let member = json!({ "user_id": org.viewer.user_id, "permissions": permissions });
+        let request = json!({ "member": member, "update_mask": ["permissions"] });
+        org.admin().call("MemberService/UpdateMember", request).await
+    };
+    let denied = async |method: &str, request: &Value| {
+        let result = create(method, request).await;
+        assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    };
+    denied("NoteService/CreateNote", &note).await;
+    permit(json!(["NoteService/CreateNote"])).await.unwrap();
+    let made = create("NoteService/CreateNote", &note).await.unwrap();
+    let delete = json!({ "id": made["id"] });
+    denied("NoteService/DeleteNote", &delete).await;
+    denied("NoteFolderService/CreateNoteFolder", &folder).await;
+    permit(json!(["NoteService/*"])).await.unwrap();
+    create("NoteService/DeleteNote", &delete).await.unwrap();
+    denied("NoteFolderService/CreateNoteFolder", &folder).await;
+    permit(json!([])).await.unwrap();
+    denied("NoteService/CreateNote", &note).await;
+    for nothing in
+        ["NoteService/Burn", "notes", "OrganizationService/DeleteOrganization", "*", "Note/*"]
+    {
+        let result = permit(json!(["NoteService/*", nothing])).await;
+        let field = "member.permissions[1]";
+        assert_fails(result, Code::InvalidArgument, Reason::InvalidField, field);
+    }
+}

@@ -20,9 +20,9 @@ struct Cli {
     /// How long things go wrong.
     #[arg(long, default_value_t = 10)]
     minutes: u64,
-    /// How many executions are asked for in that time.
-    #[arg(long, default_value_t = 6000)]
-    executions: u32,
+    /// How many executions are asked for in a second, children not counted: less than the services can do, or callers lose patience.
+    #[arg(long, default_value_t = 10)]
+    per_second: u32,
     /// Which services lose their lease when they do not renew it for so many milliseconds.
     #[arg(long, default_value_t = 3000)]
     lease_ms: u64,
@@ -39,8 +39,8 @@ async fn main() -> ExitCode {
 
 async fn run(cli: &Cli) -> Result<ExitCode> {
     ensure!(
-        0 < cli.minutes && 0 < cli.executions,
-        "--minutes and --executions must be more than 0"
+        0 < cli.minutes && 0 < cli.per_second,
+        "--minutes and --per-second must be more than 0"
     );
     let seed = cli.seed.unwrap_or_else(rand::random);
     println!("seed {seed}: ./dev faults --seed {seed} repeats its schedule");
@@ -57,7 +57,7 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
     let form = Form {
         seed,
         acts: schedule::long(seed, length, pace),
-        load: Load::of(f64::from(cli.executions) / length.as_secs_f64()),
+        load: Load::of(f64::from(cli.per_second)),
         bounds,
         own_server: Some(OwnServer::Given),
         skewed: true,

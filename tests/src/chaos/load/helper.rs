@@ -13,7 +13,9 @@ use web_api::v1::{
     SignalExecutionRequest,
 };
 
+/// The first look comes after this, each other one after twice as long, so that those who wait for long are no load.
 const LOOK_INTERVAL: Duration = Duration::from_millis(100);
+const LOOK_INTERVAL_MAX: Duration = Duration::from_millis(1600);
 
 /// Does for an execution of this kind what it waits for, until it has ended.
 pub(super) async fn attend(callers: &Callers, kind: Kind, id: &str, refusals: &mut Vec<Refusal>) {
@@ -48,6 +50,7 @@ pub(super) async fn attend(callers: &Callers, kind: Kind, id: &str, refusals: &m
 
 /// Returns when somebody is waited for: true. False: it has ended, or is not there.
 async fn waits_or_goes_on(callers: &Callers, id: &str, refusals: &mut Vec<Refusal>) -> bool {
+    let mut interval = LOOK_INTERVAL;
     loop {
         let get = |caller: &Caller| {
             let mut executions = caller.executions();
@@ -58,7 +61,8 @@ async fn waits_or_goes_on(callers: &Callers, id: &str, refusals: &mut Vec<Refusa
         if execution.end_time.is_some() {
             return false;
         }
-        sleep(LOOK_INTERVAL).await;
+        sleep(interval).await;
+        interval = LOOK_INTERVAL_MAX.min(interval * 2);
         if waits(&execution) {
             return true;
         }

@@ -1,0 +1,221 @@
+//! The description as it is written.
+
+use crate::columns::Column;
+use proc_macro2::Span;
+use syn::{
+    Attribute, Ident, LitStr, Path, Result, Token, Type, braced, parenthesized,
+    parse::{Parse, ParseStream},
+    punctuated::Punctuated,
+};
+
+/// Whose a row is.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Scope {
+    /// Of an organization.
+    Tenant,
+    /// Of a user in an organization.
+    Private,
+    /// Of nobody; the platform writes it.
+    Global,
+}
+
+/// What can be done with one.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Verb {
+    Get,
+    BatchGet,
+    List,
+    Create,
+    Update,
+    Delete,
+    Undelete,
+}
+
+impl Verb {
+    pub(crate) fn parse(name: &Ident) -> Result<Self> {
+        Ok(match name.to_string().as_str() {
+            "get" => Self::Get,
+            "batch_get" => Self::BatchGet,
+            "list" => Self::List,
+            "create" => Self::Create,
+            "update" => Self::Update,
+            "delete" => Self::Delete,
+            "undelete" => Self::Undelete,
+            _ => return Err(syn::Error::new(name.span(), "no such verb")),
+        })
+    }
+}
+
+/// A condition that callers may add to a list.
+pub(crate) struct Filter {
+    pub(crate) name: Ident,
+    pub(crate) ty: Type,
+    /// With `?` for the value.
+    pub(crate) condition: String,
+}
+
+/// One way to order a list.
+pub(crate) struct Order {
+    /// As callers write it: `due_time desc`.
+    pub(crate) name: String,
+    pub(crate) column: Ident,
+}
+
+impl Order {
+    pub(crate) fn descends(&self) -> bool {
+        self.name.ends_with(" desc")
+    }
+}
+
+pub(crate) struct Spec {
+    pub(crate) docs: Vec<Attribute>,
+    /// `Note`
+    pub(crate) name: Ident,
+    /// `web.notes`
+    pub(crate) table: String,
+    /// `notes`, as methods call many of them: mostly the table's name.
+    pub(crate) plural: String,
+    pub(crate) scope: Scope,
+    pub(crate) soft_delete: bool,
+    /// The module writes [`Rules`] itself.
+    pub(crate) rules: bool,
+    pub(crate) verbs: Vec<Verb>,
+    pub(crate) columns: Vec<Column>,
+    pub(crate) filters: Vec<Filter>,
+    pub(crate) orders: Vec<Order>,
+}
+
+impl Spec {
+    pub(crate) fn has(&self, verb: Verb) -> bool {
+        self.verbs.contains(&verb)
+    }
+
+    /// Two may edit it at a time, so it has an etag and the time of its last change.
+    pub(crate) fn changes(&self) -> bool {
+        self.has(Verb::Update)
+    }
+
+    pub(crate) fn id(&self) -> Ident {
+        self.derived("Id")
+    }
+
+    pub(crate) fn derived(&self, suffix: &str) -> Ident {
+        Ident::new(&format!("{}{suffix}", self.name), self.name.span())
+    }
+
+    pub(crate) fn new_name(&self) -> Ident {
+        Ident::new(&format!("New{}", self.name), self.name.span())
+    }
+}
+
+impl Parse for Spec {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let docs = input.call(Attribute::parse_outer)?;
+        let name: Ident = input.parse()?;
+        input.parse::<Token![in]>()?;
+        let (schema, table): (Ident, Ident) = {
+            let schema = input.parse()?;
+            input.parse::<Token![.]>()?;
+            (schema, input.parse()?)
+        };
+        let mut spec = Self {
+            docs,
+            name,
+            table: format!("{schema}.{table}"),
+            plural: table.to_string(),
+            scope: Scope::Tenant,
+            soft_delete: false,
+            rules: false,
+            verbs: vec![Verb::Get, Verb::List, Verb::Create, Verb::Update, Verb::Delete],
+            columns: Vec::new(),
+            filters: Vec::new(),
+            orders: Vec::new(),
+        };
+        while input.peek(Token![,]) {
+            input.parse::<Token![,]>()?;
+            spec.attribute(input)?;
+        }
+        if spec.soft_delete {
+            spec.verbs.push(Verb::Undelete);
+        }
+        let body;
+        braced!(body in input);
+        spec.columns =
+            Punctuated::<Column, Token![,]>::parse_terminated(&body)?.into_iter().collect();
+        while !input.is_empty() {
+            spec.section(input)?;
+        }
+        if spec.orders.is_empty() {
+            let column = Ident::new("created_at", Span::call_site());
+            spec.orders.push(Order { name: "create_time desc".to_owned(), column });
+        }
+        Ok(spec)
+    }
+}
+
+impl Spec {
+    fn attribute(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let word: Ident = input.parse()?;
+        match word.to_string().as_str() {
+            "tenant" => self.scope = Scope::Tenant,
+            "private" => self.scope = Scope::Private,
+            "global" => self.scope = Scope::Global,
+            "soft_delete" => self.soft_delete = true,
+            "rules" => self.rules = true,
+            "plural" => {
+                let plural;
+                parenthesized!(plural in input);
+                self.plural = plural.parse::<Ident>()?.to_string();
+            }
+            "verbs" => {
+                let verbs;
+                parenthesized!(verbs in input);
+                let names = Punctuated::<Ident, Token![,]>::parse_terminated(&verbs)?;
+                self.verbs = names.iter().map(Verb::parse).collect::<Result<_>>()?;
+            }
+            _ => {
+                return Err(syn::Error::new(
+                    word.span(),
+                    "expected a scope, soft_delete, rules, plural(…) or verbs(…)",
+                ));
+            }
+        }
+        Ok(())
+    }
+
+    fn section(&mut self, input: ParseStream<'_>) -> Result<()> {
+        let word: Ident = input.parse()?;
+        let body;
+        braced!(body in input);
+        match word.to_string().as_str() {
+            "filters" => {
+                self.filters =
+                    Punctuated::<Filter, Token![,]>::parse_terminated(&body)?.into_iter().collect();
+            }
+            "orders" => {
+                self.orders =
+                    Punctuated::<Order, Token![,]>::parse_terminated(&body)?.into_iter().collect();
+            }
+            _ => return Err(syn::Error::new(word.span(), "expected filters or orders")),
+        }
+        Ok(())
+    }
+}
+
+impl Parse for Filter {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name: Ident = input.parse()?;
+        input.parse::<Token![:]>()?;
+        let ty = Type::Path(syn::TypePath { qself: None, path: input.parse::<Path>()? });
+        input.parse::<Token![=]>()?;
+        Ok(Self { name, ty, condition: input.parse::<LitStr>()?.value() })
+    }
+}
+
+impl Parse for Order {
+    fn parse(input: ParseStream<'_>) -> Result<Self> {
+        let name = input.parse::<LitStr>()?.value();
+        input.parse::<Token![=]>()?;
+        Ok(Self { name, column: input.parse()? })
+    }
+}

@@ -1,0 +1,338 @@
+//! One function for each verb, around one statement.
+
+use crate::{
+    columns::{Column, Setter},
+    spec::{Order, Spec, Verb},
+    sql::{Statement, names, selected, told},
+};
+use proc_macro2::TokenStream;
+use quote::quote;
+
+pub(crate) fn tokens(spec: &Spec) -> TokenStream {
+    let verb = |verb: Verb, tokens: fn(&Spec) -> TokenStream| spec.has(verb).then(|| tokens(spec));
+    let all = [
+        verb(Verb::Get, get),
+        verb(Verb::BatchGet, batch_get),
+        verb(Verb::List, list),
+        verb(Verb::Create, create),
+        verb(Verb::Update, update),
+        verb(Verb::Delete, delete),
+        verb(Verb::Undelete, undelete),
+    ];
+    all.into_iter().flatten().collect()
+}
+
+/// What makes a row one that is there.
+fn alive(spec: &Spec) -> &'static str {
+    if spec.soft_delete { " and deleted_at is null" } else { "" }
+}
+
+fn get(spec: &Spec) -> TokenStream {
+    let (name, id) = (&spec.name, spec.id());
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let row = statement.bind(quote!(id.0));
+    let (columns, table, whose, alive) =
+        (selected(spec), &spec.table, owner.condition(), alive(spec));
+    let sql = format!("select {columns} from {table} where {whose} and id = {row}{alive}");
+    let arguments = statement.arguments;
+    quote! {
+        impl crate::resource::Get for #name {
+            async fn get(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                id: #id,
+            ) -> ::shared_db::error::Result<Self> {
+                let row = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_optional(conn).await?;
+                row.ok_or_else(|| crate::resource::not_found::<Self>(id))
+            }
+        }
+    }
+}
+
+fn batch_get(spec: &Spec) -> TokenStream {
+    let (name, id) = (&spec.name, spec.id());
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let rows = statement.bind(quote!(ids.as_slice()));
+    let (columns, table, whose, alive) =
+        (selected(spec), &spec.table, owner.condition(), alive(spec));
+    let sql = format!("select {columns} from {table} where {whose} and id = any({rows}){alive}");
+    let arguments = statement.arguments;
+    quote! {
+        impl crate::resource::BatchGet for #name {
+            async fn batch_get(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                ids: &[#id],
+            ) -> ::shared_db::error::Result<Vec<Self>> {
+                let ids: Vec<_> = ids.iter().map(|it| it.0).collect();
+                Ok(::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_all(conn).await?)
+            }
+        }
+    }
+}
+
+fn list(spec: &Spec) -> TokenStream {
+    let (name, filter) = (&spec.name, spec.derived("Filter"));
+    let orders = spec.orders.iter().map(|it| &it.name);
+    let last = spec.orders.len() - 1;
+    let arms = spec.orders.iter().enumerate().map(|(number, order)| {
+        let statement = ordered(spec, order);
+        if number == last { quote!(_ => #statement) } else { quote!(#number => #statement,) }
+    });
+    quote! {
+        impl crate::resource::List for #name {
+            const ORDERS: &'static [&'static str] = &[#(#orders),*];
+
+            async fn list(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                filter: &#filter,
+                order: usize,
+                page: &::shared_db::page::PageRequest,
+            ) -> ::shared_db::error::Result<::shared_db::page::Page<<Self as crate::resource::Resource>::Wire>> {
+                let wire = <Self as crate::resource::Resource>::into_wire;
+                match order { #(#arms)* }
+            }
+        }
+    }
+}
+
+/// The list in one of its orders, from where the page before it ended.
+fn ordered(spec: &Spec, order: &Order) -> TokenStream {
+    let name = &spec.name;
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let mut conditions = vec![owner.condition()];
+    if spec.soft_delete {
+        let shown = statement.bind(quote!(filter.show_deleted));
+        conditions.push(format!("(deleted_at is null or {shown})"));
+    }
+    for filter in &spec.filters {
+        let parameter = statement.bind(filter.argument());
+        conditions.push(filter.sql(&parameter));
+    }
+    let (time, id) =
+        (statement.bind(quote!(page.after_time())), statement.bind(quote!(page.after_id())));
+    let (key, cursor) = order_key(spec, order);
+    let (comparison, direction) = if order.descends() { ("<", " desc") } else { (">", "") };
+    conditions.push(format!("(({key}, id) {comparison} ({time}, {id}) or {time} is null)"));
+    let conditions = conditions.join(" and ");
+    let limit = statement.bind(quote!(page.limit()));
+    let (columns, table) = (selected(spec), &spec.table);
+    let sql = format!(
+        "select {columns} from {table} where {conditions} order by {key}{direction}, id{direction} limit {limit}"
+    );
+    let arguments = statement.arguments;
+    quote! {{
+        let rows = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch(conn);
+        let cursor = |it: &#name| ::shared_db::page::Cursor { created_at: #cursor, id: it.id.0 };
+        ::shared_db::page::Page::collect_by(rows, page, cursor, wire).await
+    }}
+}
+
+/// What rows are ordered by, in SQL and of a row. Those without a time come last.
+fn order_key(spec: &Spec, order: &Order) -> (String, TokenStream) {
+    let name = &order.column;
+    let nullable = spec.columns.iter().any(|it| it.name == *name && it.is_nullable());
+    match (nullable, order.descends()) {
+        (false, _) => (name.to_string(), quote!(it.#name)),
+        (true, false) => (
+            format!("coalesce({name}, timestamptz '9999-01-01 00:00:00+00')"),
+            quote!(it.#name.unwrap_or_else(crate::resource::far_future)),
+        ),
+        (true, true) => (
+            format!("coalesce({name}, timestamptz '1000-01-01 00:00:00+00')"),
+            quote!(it.#name.unwrap_or_else(crate::resource::far_past)),
+        ),
+    }
+}
+
+fn create(spec: &Spec) -> TokenStream {
+    let (name, id, new) = (&spec.name, spec.id(), spec.new_name());
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let (mut columns, mut values) = (Vec::new(), Vec::new());
+    for (column, parameter) in owner.columns() {
+        columns.push(column.to_owned());
+        values.push(parameter);
+    }
+    columns.push("id".to_owned());
+    values.push(statement.bind(quote!(id.0)));
+    for column in spec.columns.iter().filter(|it| it.is_inserted()) {
+        let field = &column.name;
+        let value = if column.setter == Setter::Creator {
+            quote!(trail.user.map(|it| it.0))
+        } else {
+            column.argument(&quote!(new.#field))
+        };
+        let parameter = statement.bind(value);
+        columns.push(field.to_string());
+        values.push(column.placeholder(&parameter));
+    }
+    let (columns, values, row) = (columns.join(", "), values.join(", "), names(spec));
+    let change =
+        format!("insert into {} ({columns}) values ({values}) returning {row}", spec.table);
+    let sql = told(spec, &mut statement, &owner, &change, &selected(spec));
+    let (arguments, named) =
+        (statement.arguments, named(spec, Column::is_in_new, Column::id_in_new));
+    quote! {
+        impl crate::resource::Create for #name {
+            async fn create(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                id: #id,
+                new: #new,
+                trail: &crate::resource::Trail,
+            ) -> ::shared_db::error::Result<Self> {
+                let named = #named;
+                let made = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_one(conn).await;
+                made.map_err(|error| crate::resource::refused::<Self>(error, &named))
+            }
+        }
+    }
+}
+
+/// What the columns name, for the error when it is not there.
+fn named(
+    spec: &Spec,
+    takes: fn(&Column) -> bool,
+    value: fn(&Column) -> TokenStream,
+) -> TokenStream {
+    let entry = |it: &Column| {
+        let (kind, column, value) = (it.referenced()?, it.name.to_string(), value(it));
+        Some(quote!((#column, #kind, #value)))
+    };
+    let entries: Vec<_> = spec.columns.iter().filter(|it| takes(it)).filter_map(entry).collect();
+    let count = entries.len();
+    quote!({
+        let named: [crate::resource::Named; #count] = [#(#entries),*];
+        named
+    })
+}
+
+fn update(spec: &Spec) -> TokenStream {
+    let (name, id, patch) = (&spec.name, spec.id(), spec.derived("Patch"));
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let row = statement.bind(quote!(id.0));
+    let etag = statement.bind(quote!(etag.map(|it| it.0)));
+    let mut sets = Vec::new();
+    for column in spec.columns.iter().filter(|it| it.is_in_patch()) {
+        let (field, ty) = (&column.name, &column.ty);
+        if column.is_nullable() {
+            let set = statement.bind(quote!(patch.#field.is_some()));
+            let value = statement.bind(column.argument(&quote!(patch.#field.flatten())));
+            let value = column.placeholder(&value);
+            sets.push(format!("{field} = case when {set} then {value} else {field} end"));
+        } else {
+            let optional: syn::Type = syn::parse_quote!(Option<#ty>);
+            let value = crate::columns::argument(&optional, &quote!(patch.#field));
+            let value = statement.bind(value);
+            sets.push(format!("{field} = coalesce({}, {field})", column.placeholder(&value)));
+        }
+    }
+    let counters = spec.columns.iter().filter(|it| it.setter == Setter::Counter);
+    sets.extend(counters.map(|it| format!("{name} = {name} + 1", name = it.name)));
+    sets.push("etag = gen_random_uuid()".to_owned());
+    let (sets, whose, alive, all) = (sets.join(", "), owner.condition(), alive(spec), names(spec));
+    let change = format!(
+        "update {} set {sets} where {whose} and id = {row} and ({etag}::uuid is null or etag = {etag}){alive} returning {all}",
+        spec.table
+    );
+    let sql = told(spec, &mut statement, &owner, &change, &selected(spec));
+    let (arguments, named) =
+        (statement.arguments, named(spec, Column::is_in_patch, Column::id_in_patch));
+    quote! {
+        impl crate::resource::Update for #name {
+            async fn update(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                id: #id,
+                etag: Option<::shared_db::ids::Etag>,
+                patch: #patch,
+                trail: &crate::resource::Trail,
+            ) -> ::shared_db::error::Result<Self> {
+                let named = #named;
+                let changed = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_optional(&mut *conn).await;
+                let changed = changed.map_err(|error| crate::resource::refused::<Self>(error, &named))?;
+                match changed {
+                    Some(it) => Ok(it),
+                    None => Err(crate::resource::absent_or_changed::<Self>(conn, owner, id).await),
+                }
+            }
+        }
+    }
+}
+
+fn delete(spec: &Spec) -> TokenStream {
+    let (name, id, table) = (&spec.name, spec.id(), &spec.table);
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let row = statement.bind(quote!(id.0));
+    let unchanged = if spec.changes() {
+        let etag = statement.bind(quote!(etag.map(|it| it.0)));
+        format!(" and ({etag}::uuid is null or etag = {etag})")
+    } else {
+        String::new()
+    };
+    let condition = format!("{} and id = {row}{}{unchanged}", owner.condition(), alive(spec));
+    let unused = (!spec.changes()).then(|| quote!(let _ = etag;));
+    let change = if spec.soft_delete {
+        format!(
+            "update {table} set deleted_at = now(), etag = gen_random_uuid() where {condition} returning id"
+        )
+    } else {
+        format!("delete from {table} where {condition} returning id")
+    };
+    let sql = told(spec, &mut statement, &owner, &change, r#"count(*) as "count!""#);
+    let arguments = statement.arguments;
+    quote! {
+        impl crate::resource::Delete for #name {
+            async fn delete(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                id: #id,
+                etag: Option<::shared_db::ids::Etag>,
+                trail: &crate::resource::Trail,
+            ) -> ::shared_db::error::Result<()> {
+                #unused
+                let gone = ::sqlx::query_scalar!(#sql, #(#arguments),*).fetch_one(&mut *conn).await;
+                match gone.map_err(|error| crate::resource::in_use::<Self>(error, id))? {
+                    0 => Err(crate::resource::absent_or_changed::<Self>(conn, owner, id).await),
+                    _ => Ok(()),
+                }
+            }
+        }
+    }
+}
+
+fn undelete(spec: &Spec) -> TokenStream {
+    let (name, id, table) = (&spec.name, spec.id(), &spec.table);
+    let mut statement = Statement::default();
+    let owner = statement.owner(spec);
+    let row = statement.bind(quote!(id.0));
+    let (whose, names) = (owner.condition(), names(spec));
+    let change = format!(
+        "update {table} set deleted_at = null, etag = gen_random_uuid() where {whose} and id = {row} and deleted_at is not null returning {names}"
+    );
+    let sql = told(spec, &mut statement, &owner, &change, &selected(spec));
+    let arguments = statement.arguments;
+    quote! {
+        impl crate::resource::Undelete for #name {
+            async fn undelete(
+                conn: &mut ::sqlx::PgConnection,
+                owner: <Self as crate::resource::Resource>::Owner,
+                id: #id,
+                trail: &crate::resource::Trail,
+            ) -> ::shared_db::error::Result<Self> {
+                let back = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_optional(&mut *conn).await;
+                match back.map_err(|error| crate::resource::refused::<Self>(error, &[]))? {
+                    Some(it) => Ok(it),
+                    None => crate::resource::already_there::<Self>(conn, owner, id).await,
+                }
+            }
+        }
+    }
+}

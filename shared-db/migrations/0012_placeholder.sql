@@ -1,1 +1,0 @@
--- Holds a number that another change has taken.

@@ -1,0 +1,278 @@
+//! What a user owns elsewhere: nobody else sees it.
+
+use super::needed::made;
+use crate::conformance::resource::Resource;
+use freehold_tests::{
+    client::Caller,
+    stack::{Org, Stack},
+};
+use serde_json::{Value, json};
+use shared_db::ids::WorkerId;
+
+pub(crate) struct BankAccounts;
+
+impl Resource for BankAccounts {
+    const KIND: &'static str = "BankAccount";
+    const PLURAL: &'static str = "BankAccounts";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    fn draft(_: &Value, _: &str) -> Value {
+        json!({
+            "name": "Some text",
+            "institution": "Some text",
+            "kind": "BANK_ACCOUNT_KIND_CHECKING",
+            "currency": "EUR",
+            "last_digits": "1234",
+            "balance": "-10.25",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "name": "Other text",
+            "institution": "Other text",
+            "kind": "BANK_ACCOUNT_KIND_SAVINGS",
+            "currency": "USD",
+            "last_digits": "99",
+            "balance": "100",
+        })
+    }
+}
+
+pub(crate) struct Transactions;
+
+impl Resource for Transactions {
+    const KIND: &'static str = "Transaction";
+    const PLURAL: &'static str = "Transactions";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    async fn prepare(_: &Stack, org: &Org) -> Value {
+        json!({
+            "account": made(&org.viewer(), "BankAccountService/CreateBankAccount", json!({ "bank_account": { "name": "A", "currency": "EUR" } })).await,
+        })
+    }
+
+    fn draft(given: &Value, _: &str) -> Value {
+        json!({
+            "bank_account_id": given["account"],
+            "amount": "-3.5",
+            "currency": "EUR",
+            "description": "Some text",
+            "category": "Some text",
+            "pending": true,
+            "posted_time": "2026-11-01T10:00:00Z",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "amount": "7",
+            "currency": "USD",
+            "description": "Other text",
+            "category": "Other text",
+            "pending": false,
+            "posted_time": "2026-12-01T10:00:00Z",
+        })
+    }
+
+    fn list_scope(_: &Value) -> Value {
+        json!({ "order_by": "create_time desc" })
+    }
+
+    fn list_filter(given: &Value) -> Option<Value> {
+        Some(json!({ "bank_account_id": given["account"] }))
+    }
+}
+
+pub(crate) struct BrokerageConnections;
+
+impl Resource for BrokerageConnections {
+    const KIND: &'static str = "BrokerageConnection";
+    const PLURAL: &'static str = "BrokerageConnections";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    fn draft(_: &Value, _: &str) -> Value {
+        json!({
+            "institution": "Some text",
+            "name": "Some text",
+            "status": "BROKERAGE_STATUS_ACTIVE",
+            "synced_time": "2026-11-01T10:00:00Z",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "institution": "Other text",
+            "name": "Other text",
+            "status": "BROKERAGE_STATUS_FAILING",
+            "synced_time": "2026-12-01T10:00:00Z",
+        })
+    }
+}
+
+pub(crate) struct Portfolios;
+
+impl Resource for Portfolios {
+    const KIND: &'static str = "Portfolio";
+    const PLURAL: &'static str = "Portfolios";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    async fn prepare(_: &Stack, org: &Org) -> Value {
+        json!({
+            "connection": made(&org.viewer(), "BrokerageConnectionService/CreateBrokerageConnection", json!({ "brokerage_connection": { "name": "B", "institution": "I" } })).await,
+        })
+    }
+
+    fn draft(given: &Value, _: &str) -> Value {
+        json!({
+            "name": "Some text",
+            "currency": "EUR",
+            "brokerage_connection_id": given["connection"],
+        })
+    }
+
+    fn changes(given: &Value) -> Value {
+        json!({
+            "name": "Other text",
+            "currency": "USD",
+            "brokerage_connection_id": given["connection"],
+        })
+    }
+}
+
+pub(crate) struct Holdings;
+
+impl Resource for Holdings {
+    const KIND: &'static str = "Holding";
+    const PLURAL: &'static str = "Holdings";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    async fn prepare(_: &Stack, org: &Org) -> Value {
+        json!({
+            "portfolio": made(&org.viewer(), "PortfolioService/CreatePortfolio", json!({ "portfolio": { "name": "P", "currency": "EUR" } })).await,
+        })
+    }
+
+    fn draft(given: &Value, name: &str) -> Value {
+        json!({
+            "portfolio_id": given["portfolio"],
+            "symbol": symbol(name),
+            "quantity": "12.5",
+            "average_cost": "12.5",
+            "currency": "EUR",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "quantity": "0.000001",
+            "average_cost": "0.000001",
+            "currency": "USD",
+        })
+    }
+
+    fn list_filter(given: &Value) -> Option<Value> {
+        Some(json!({ "portfolio_id": given["portfolio"] }))
+    }
+}
+
+pub(crate) struct Positions;
+
+impl Resource for Positions {
+    const KIND: &'static str = "Position";
+    const PLURAL: &'static str = "Positions";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    async fn prepare(_: &Stack, org: &Org) -> Value {
+        json!({
+            "portfolio": made(&org.viewer(), "PortfolioService/CreatePortfolio", json!({ "portfolio": { "name": "P", "currency": "EUR" } })).await,
+        })
+    }
+
+    fn draft(given: &Value, name: &str) -> Value {
+        json!({
+            "portfolio_id": given["portfolio"],
+            "symbol": symbol(name),
+            "side": "POSITION_SIDE_LONG",
+            "quantity": "10",
+            "entry_price": "12.5",
+            "exit_price": "20",
+            "currency": "EUR",
+            "opened_time": "2026-11-01T10:00:00Z",
+            "closed_time": "2026-11-05T10:00:00Z",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "quantity": "11",
+            "entry_price": "0.000001",
+            "exit_price": "21",
+            "currency": "USD",
+            "opened_time": "2026-11-02T10:00:00Z",
+            "closed_time": "2026-11-06T10:00:00Z",
+        })
+    }
+
+    fn list_scope(_: &Value) -> Value {
+        json!({ "order_by": "create_time desc" })
+    }
+
+    fn list_filter(given: &Value) -> Option<Value> {
+        Some(json!({ "portfolio_id": given["portfolio"] }))
+    }
+}
+
+pub(crate) struct WalletConnections;
+
+impl Resource for WalletConnections {
+    const KIND: &'static str = "WalletConnection";
+    const PLURAL: &'static str = "WalletConnections";
+
+    fn writer(org: &Org) -> Caller {
+        org.viewer()
+    }
+
+    fn draft(_: &Value, _: &str) -> Value {
+        json!({
+            "chain": "WALLET_CHAIN_POLYGON",
+            "address": address(),
+            "label": "Some text",
+        })
+    }
+
+    fn changes(_: &Value) -> Value {
+        json!({
+            "label": "Other text",
+        })
+    }
+}
+
+/// One that nobody else has.
+fn address() -> String {
+    format!("0x{}00000000", WorkerId::generate().0.simple())
+}
+
+/// One that no other draft has.
+fn symbol(name: &str) -> String {
+    let name = name.to_uppercase();
+    name[name.len().saturating_sub(30)..].trim_start_matches('-').to_owned()
+}

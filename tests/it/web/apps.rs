@@ -1,0 +1,6 @@
+mod calendar_events;
+mod messages;
+mod note_folders;
+mod notes;
+mod sheet_versions;
+mod tasks;

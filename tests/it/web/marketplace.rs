@@ -1,0 +1,1 @@
+mod hired_employees;

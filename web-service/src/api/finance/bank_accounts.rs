@@ -1,0 +1,5 @@
+//! `BankAccountService`.
+
+use crate::{resource::service, store::finance::bank_accounts::BankAccount};
+
+service! { BankAccount of bank_accounts, get, list, create, update, delete }

@@ -1,0 +1,5 @@
+//! `HoldingService`.
+
+use crate::{resource::service, store::finance::holdings::Holding};
+
+service! { Holding of holdings, get, list, create, update, delete }

@@ -1,0 +1,193 @@
+//! The plain verbs, the same for every resource: parse, one call, wrap. `service!` writes the methods that come here.
+
+use crate::{
+    api::request,
+    app::{
+        App,
+        change::{Change, Subject},
+    },
+    resource::{
+        BatchGet, Create, Delete, Get, List, ListRequest, Owner, Resource, Trail, Undelete, Update,
+    },
+};
+use prost_types::FieldMask;
+use shared_db::{
+    error::{Error, Reason, Result},
+    ids::Etag,
+    page::ListId,
+    scope::Tx,
+    service::{Caller, Mask},
+};
+use std::collections::HashMap;
+
+pub async fn get<R: Get>(app: &App, caller: &Caller, id: &str) -> Result<R::Wire> {
+    let id = request::id("id", id)?;
+    let owner = R::Owner::of(caller)?;
+    let mut tx = app.db.begin(R::Owner::reads(caller)?).await?;
+    R::get(&mut tx, owner, id).await?.into_wire()
+}
+
+/// All of `ids`, in their order, or an error when one is not there.
+pub async fn batch_get<R: BatchGet>(
+    app: &App,
+    caller: &Caller,
+    ids: &[String],
+) -> Result<Vec<R::Wire>> {
+    let ids: Vec<R::Id> = ids.iter().map(|it| request::id("ids", it)).collect::<Result<_>>()?;
+    let owner = R::Owner::of(caller)?;
+    let mut tx = app.db.begin(R::Owner::reads(caller)?).await?;
+    let rows = R::batch_get(&mut tx, owner, &ids).await?;
+    drop(tx);
+    let mut found = HashMap::new();
+    for row in rows {
+        let wire = row.into_wire()?;
+        found.insert(R::id_of(&wire).to_owned(), wire);
+    }
+    let one = |id: &R::Id| {
+        let wire = found.get(&id.to_string()).cloned();
+        wire.ok_or_else(|| Error::not_found(R::KIND, id))
+    };
+    ids.iter().map(one).collect()
+}
+
+/// A page of the list that `request` asks for, and the token of the next.
+pub async fn list<Q: ListRequest>(
+    app: &App,
+    caller: &Caller,
+    request: &Q,
+) -> Result<(Vec<<Q::Resource as Resource>::Wire>, String)>
+where
+    <Q::Resource as Resource>::Filter: std::fmt::Debug + Default + PartialEq,
+{
+    type Owned<Q> = <<Q as ListRequest>::Resource as Resource>::Owner;
+    let filter = request.filter()?;
+    let order = order::<Q::Resource>(request.order_by())?;
+    let owner = Owned::<Q>::of(caller)?;
+    let list = ListId(format!(
+        "{} {:?} {:?} {order} {filter:?}",
+        Q::Resource::TABLE,
+        caller.org,
+        caller.user
+    ));
+    let (size, token) = request.page();
+    let page = app.page_tokens.open(size, token, &list)?;
+    let scope = Owned::<Q>::reads(caller)?;
+    // With conditions it depends on their values which index is the right one.
+    let mut tx = if filter == Default::default() {
+        app.db.begin(scope).await?
+    } else {
+        app.db.begin_search(scope).await?
+    };
+    let page = Q::Resource::list(&mut tx, owner, &filter, order, &page).await?;
+    Ok((page.items, app.page_tokens.seal(page.next, &list)))
+}
+
+/// Which of a list's orders is asked for.
+fn order<R: List>(text: &str) -> Result<usize> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let unknown = || {
+        let known = R::ORDERS.join("\", \"");
+        Error::invalid("order_by", format!("must be one of \"{known}\""))
+    };
+    R::ORDERS.iter().position(|it| *it == text).ok_or_else(unknown)
+}
+
+/// The message that a request carries.
+pub fn given<T>(field: &'static str, message: Option<T>) -> Result<T> {
+    request::required(field, message)
+}
+
+pub async fn create<R: Create>(app: &App, caller: &Caller, wire: R::Wire) -> Result<R::Wire> {
+    let mut new = R::new_from(wire)?;
+    let (owner, id) = (R::Owner::of(caller)?, R::new_id());
+    let change = Changing::<R>::new(caller, "Create", id, Vec::new());
+    let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
+    R::creating(&mut tx, owner, &mut new).await?;
+    let made = R::create(&mut tx, owner, id, new, &change.trail).await;
+    change.made(tx, made).await?.into_wire()
+}
+
+pub async fn update<R: Update>(
+    app: &App,
+    caller: &Caller,
+    wire: R::Wire,
+    mask: Option<FieldMask>,
+) -> Result<R::Wire> {
+    let id = wire_id::<R>(&wire)?;
+    let mask = Mask::new::<R::Wire>(mask)?;
+    let etag = R::etag_of(&wire).and_then(Etag::expected);
+    let mut patch = R::patch_from(wire, &mask)?;
+    let owner = R::Owner::of(caller)?;
+    let change = Changing::<R>::new(caller, "Update", id, mask.fields());
+    let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
+    R::updating(&mut tx, owner, id, &mut patch).await?;
+    let changed = R::update(&mut tx, owner, id, etag, patch, &change.trail).await;
+    change.made(tx, changed).await?.into_wire()
+}
+
+fn wire_id<R: Resource>(wire: &R::Wire) -> Result<R::Id> {
+    let invalid = || Error::invalid(format!("{}.id", R::KIND), "must be a UUID");
+    R::id_of(wire).parse().map_err(|_| invalid())
+}
+
+pub async fn delete<R: Delete>(app: &App, caller: &Caller, id: &str, etag: &str) -> Result<()> {
+    let id: R::Id = request::id("id", id)?;
+    let owner = R::Owner::of(caller)?;
+    let change = Changing::<R>::new(caller, "Delete", id, Vec::new());
+    let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
+    R::deleting(&mut tx, owner, id).await?;
+    let gone = R::delete(&mut tx, owner, id, Etag::expected(etag), &change.trail).await;
+    change.made(tx, gone).await
+}
+
+pub async fn undelete<R: Undelete>(app: &App, caller: &Caller, id: &str) -> Result<R::Wire> {
+    let id: R::Id = request::id("id", id)?;
+    let owner = R::Owner::of(caller)?;
+    let change = Changing::<R>::new(caller, "Undelete", id, Vec::new());
+    let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
+    R::returning(&mut tx, owner, id).await?;
+    let back = R::undelete(&mut tx, owner, id, &change.trail).await;
+    change.made(tx, back).await?.into_wire()
+}
+
+/// A change under way, and what will be told of it.
+struct Changing<'a, R: Resource> {
+    caller: &'a Caller,
+    id: R::Id,
+    trail: Trail,
+}
+
+impl<'a, R: Resource> Changing<'a, R> {
+    fn new(caller: &'a Caller, verb: &str, id: R::Id, fields: Vec<String>) -> Self {
+        let trail = Trail::new(caller, format!("{verb}{}", R::NAME), fields);
+        Self { caller, id, trail }
+    }
+
+    /// Commits what was made, with what the audit trail says of it.
+    async fn made<T>(&self, mut tx: Tx, made: Result<T>) -> Result<T> {
+        let made = made.map_err(|error| self.without_organization(error))?;
+        if !R::Owner::HAS_TRAIL {
+            let subject = Subject { kind: R::KIND, id: R::uuid(self.id) };
+            let change = Change::new(self.caller, &self.trail.action, subject);
+            change.fields(self.trail.fields.clone()).append(&mut tx).await?;
+        }
+        tx.commit().await?;
+        Ok(made)
+    }
+
+    /// A caller may outlive its organization by the few seconds that it is remembered.
+    fn without_organization(&self, error: Error) -> Error {
+        match (error.constraint(), self.caller.org) {
+            (Some(it), Some(org)) if it.ends_with("_org_id_fkey") => {
+                Error::not_found("organization", org)
+            }
+            (Some(it), _) if it.ends_with("_user_id_fkey") => {
+                let problem = "the user is no member of the organization any more".to_owned();
+                Error::Denied { reason: Reason::UserInactive, problem }
+            }
+            _ => error,
+        }
+    }
+}

@@ -1,0 +1,39 @@
+//! Configurations and the JSON Schemas that they have to fit: what can be installed or hired says how it is configured.
+
+use crate::resource::Object;
+use action_rules::{
+    Fault, schema,
+    template::{self, Context},
+};
+use shared_db::error::{Error, Result};
+
+/// Refuses what is no JSON Schema. `field` names it in the request.
+pub fn check_schema(field: &str, schema: &Object) -> Result<()> {
+    schema::compile(&schema.0).map(drop).map_err(|fault| refused(fault, field))
+}
+
+/// Refuses a configuration that does not fit its schema.
+pub fn check_config(field: &str, schema: &Object, config: &Object) -> Result<()> {
+    let schema = schema::compile(&schema.0).map_err(|fault| refused(fault, field))?;
+    schema.validate(&config.0).map_err(|fault| refused(fault, field))
+}
+
+/// Why a configuration does not fit, one sentence for each place.
+pub fn problems(schema: &Object, config: &Object) -> Result<Vec<String>> {
+    let schema = schema::compile(&schema.0).map_err(|fault| refused(fault, "config_schema"))?;
+    let sentence = |it: schema::Mismatch| match it.path.as_str() {
+        "" => it.problem,
+        path => format!("{path}: {}", it.problem),
+    };
+    Ok(schema.mismatches(&config.0).into_iter().map(sentence).collect())
+}
+
+/// Refuses what is no template.
+pub fn check_template(field: &str, source: &str) -> Result<()> {
+    template::compile(source, Context::Text).map(drop).map_err(|fault| refused(fault, field))
+}
+
+fn refused(fault: Fault, within: &str) -> Error {
+    let fault = fault.within(within);
+    Error::invalid_as(fault.reason, fault.field, fault.problem)
+}

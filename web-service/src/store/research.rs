@@ -1,0 +1,3 @@
+//! How research is done.
+
+pub mod research_templates;
