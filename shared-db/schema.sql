@@ -45,6 +45,10 @@ create type web.position_side as enum ('long', 'short');
 
 create type web.project_status as enum ('active', 'paused', 'completed', 'archived');
 
+create type web.purge_state as enum ('stopping', 'erasing', 'finished');
+
+create type web.purge_subject as enum ('organization', 'user');
+
 create type web.request_state as enum ('pending', 'answered', 'abandoned');
 
 create type web.risk_level as enum ('low', 'medium', 'high');
@@ -58,6 +62,26 @@ create type web.task_status as enum ('todo', 'in_progress', 'blocked', 'done', '
 create type web.wallet_chain as enum ('ethereum', 'polygon', 'base', 'solana', 'bitcoin');
 
 create type web.workspace_item_kind as enum ('link', 'note', 'task', 'project', 'sheet', 'file', 'agent', 'execution');
+
+-- function freehold.being_erased(uuid,web.purge_subject)
+CREATE OR REPLACE FUNCTION freehold.being_erased(purge uuid, kind web.purge_subject)
+ RETURNS uuid
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+    about uuid;
+begin
+    select p.subject_id into about
+    from web.purges as p
+    where p.id = purge and (kind is null or p.subject = kind) and p.state = 'erasing';
+    if about is null then
+        raise exception 'no purge % of this kind is under way', purge using errcode = 'object_not_in_prerequisite_state';
+    end if;
+    return about;
+end
+$function$;
 
 -- function freehold.born_before(interval)
 CREATE OR REPLACE FUNCTION freehold.born_before(keep interval)
@@ -205,6 +229,31 @@ begin
 end
 $function$;
 
+-- function freehold.erase_rows(regclass,text,uuid,integer)
+CREATE OR REPLACE FUNCTION freehold.erase_rows(target regclass, condition text, subject uuid, at_most integer)
+ RETURNS bigint
+ LANGUAGE plpgsql
+ STRICT
+ SET search_path TO 'pg_catalog'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+    key constant text := (select string_agg(name, ', ' order by place) from freehold.primary_key(target));
+    last_first constant text := (select string_agg(name || ' desc', ', ' order by place) from freehold.primary_key(target));
+    erased bigint;
+begin
+    execute format(
+        'delete from %1$s where (%2$s) in (select %2$s from %1$s where %3$s order by %4$s limit $2)',
+        target, key, condition, last_first
+    ) using subject, at_most;
+    get diagnostics erased = row_count;
+    return erased;
+end
+$function$;
+
 -- function freehold.first_id(timestamp with time zone)
 CREATE OR REPLACE FUNCTION freehold.first_id(moment timestamp with time zone)
  RETURNS uuid
@@ -213,6 +262,22 @@ CREATE OR REPLACE FUNCTION freehold.first_id(moment timestamp with time zone)
  SET search_path TO 'pg_catalog'
 AS $function$
     select (lpad(to_hex(floor(extract(epoch from moment) * 1000)::bigint), 12, '0') || repeat('0', 20))::uuid
+$function$;
+
+-- function freehold.has_rows(regclass,text,uuid)
+CREATE OR REPLACE FUNCTION freehold.has_rows(target regclass, condition text, subject uuid)
+ RETURNS boolean
+ LANGUAGE plpgsql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+ SET enable_seqscan TO 'off'
+AS $function$
+declare
+    has boolean;
+begin
+    execute format('select exists (select from %s where %s)', target, condition) into has using subject;
+    return has;
+end
 $function$;
 
 -- function freehold.limit_lock_wait()
@@ -362,6 +427,144 @@ AS $function$
     where i.inhparent = root and bounds is not null
 $function$;
 
+-- function freehold.primary_key(regclass)
+CREATE OR REPLACE FUNCTION freehold.primary_key(target regclass)
+ RETURNS TABLE(name text, type text, place bigint)
+ LANGUAGE sql
+ STABLE STRICT
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select format('%I', a.attname), format_type(a.atttypid, a.atttypmod), k.place
+    from pg_index i
+    cross join unnest(i.indkey::smallint[]) with ordinality as k (number, place)
+    join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.number
+    where i.indrelid = target and i.indisprimary
+    order by k.place
+$function$;
+
+-- function freehold.purge_runtime_ids(text,text,uuid,text[],integer)
+CREATE OR REPLACE FUNCTION freehold.purge_runtime_ids(path text, at_column text, purge uuid, after text[], at_most integer, OUT replaced bigint, OUT next text[])
+ RETURNS record
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select * from freehold.replace_ids(freehold.table_of('runtime', path), at_column, freehold.being_erased(purge, null), after, at_most)
+$function$;
+
+-- function freehold.purge_runtime_rows(text,uuid,integer)
+CREATE OR REPLACE FUNCTION freehold.purge_runtime_rows(path text, purge uuid, at_most integer)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select freehold.erase_rows(freehold.table_of('runtime', path), 'org_id = $1', freehold.being_erased(purge, 'organization'), at_most)
+$function$;
+
+-- function freehold.purge_web_ids(text,text,uuid,text[],integer)
+CREATE OR REPLACE FUNCTION freehold.purge_web_ids(path text, at_column text, purge uuid, after text[], at_most integer, OUT replaced bigint, OUT next text[])
+ RETURNS record
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select * from freehold.replace_ids(freehold.table_of('web', path), at_column, freehold.being_erased(purge, null), after, at_most)
+$function$;
+
+-- function freehold.purge_web_rows(text,uuid,integer)
+CREATE OR REPLACE FUNCTION freehold.purge_web_rows(path text, purge uuid, at_most integer)
+ RETURNS bigint
+ LANGUAGE sql
+ SECURITY DEFINER
+ SET search_path TO 'pg_catalog'
+AS $function$
+    select freehold.erase_rows(freehold.table_of('web', path), 'org_id = $1', freehold.being_erased(purge, 'organization'), at_most)
+$function$;
+
+-- function freehold.replace_ids(regclass,text,uuid,text[],integer)
+CREATE OR REPLACE FUNCTION freehold.replace_ids(target regclass, at_column text, subject uuid, after text[], at_most integer, OUT replaced bigint, OUT next text[])
+ RETURNS record
+ LANGUAGE plpgsql
+ SET search_path TO 'pg_catalog'
+ SET enable_seqscan TO 'off'
+ SET enable_hashjoin TO 'off'
+ SET enable_mergejoin TO 'off'
+ SET jit TO 'off'
+AS $function$
+declare
+    nobody constant text := '00000000-0000-0000-0000-000000000000';
+    of_column constant text := format('t.%I', at_column);
+    keys constant text := (select string_agg(name, ', ' order by place) from freehold.primary_key(target));
+    last_first constant text := (select string_agg(name || ' desc', ', ' order by place) from freehold.primary_key(target));
+    texts constant text := (select string_agg(name || '::text', ', ' order by place) from freehold.primary_key(target));
+    same constant text := (select string_agg(format('t.%1$s = page.%1$s', name), ' and ' order by place) from freehold.primary_key(target));
+    bound constant text := (select string_agg(format('$3[%s]::%s', place, type), ', ' order by place) from freehold.primary_key(target));
+    holds text;
+    nullable boolean;
+    has_it text;
+    without_it text;
+    seen bigint;
+begin
+    select format_type(a.atttypid, null), not a.attnotnull into holds, nullable
+    from pg_attribute a
+    where a.attrelid = target and a.attname = at_column and a.attnum > 0 and not a.attisdropped;
+    case holds
+        when 'uuid' then
+            has_it := format('%s = $1', of_column);
+            without_it := case when nullable then 'null' else quote_literal(nobody) end;
+        when 'uuid[]' then
+            -- Who is left alone in a list must not leave it empty: that may mean everybody.
+            has_it := format('$1 = any (%s)', of_column);
+            without_it := format('array_replace(%s, $1, %L::uuid)', of_column, nobody);
+        when 'jsonb', 'text' then
+            has_it := format('position($1::text in %s::text) > 0', of_column);
+            without_it := format('replace(%s::text, $1::text, %L)::%s', of_column, nobody, holds);
+        when 'bytea' then
+            has_it := format('position(convert_to($1::text, ''UTF8'') in %s) > 0', of_column);
+            without_it := format('decode(replace(encode(%s, ''escape''), $1::text, %L), ''escape'')', of_column, nobody);
+        else
+            raise exception '% has no column % that can hold an id', target, at_column using errcode = 'undefined_column';
+    end case;
+    execute format(
+        'with page as (
+            select %2$s from %1$s %3$s order by %2$s limit $2
+        ), changed as (
+            update %1$s as t set %4$I = %5$s from page where %6$s and %7$s returning 1
+        )
+        select (select count(*) from changed), (select count(*) from page), (select array[%8$s] from page order by %9$s limit 1)',
+        target, keys, case when after is not null then format('where (%s) > (%s)', keys, bound) end, at_column, without_it, same,
+        has_it, texts, last_first
+    )
+    into replaced, seen, next
+    using subject, at_most, after;
+    if seen < at_most then
+        next := null;
+    end if;
+end
+$function$;
+
+-- function freehold.table_of(text,text)
+CREATE OR REPLACE FUNCTION freehold.table_of(writer text, path text)
+ RETURNS regclass
+ LANGUAGE plpgsql
+ STABLE
+ SET search_path TO 'pg_catalog'
+AS $function$
+declare
+    target regclass;
+begin
+    select c.oid::regclass into target
+    from pg_class c
+    join pg_namespace n on n.oid = c.relnamespace
+    where c.oid = to_regclass(path) and n.nspname = writer and c.relkind in ('r', 'p') and not c.relispartition;
+    if target is null then
+        raise exception '% is no table of %', path, writer using errcode = 'undefined_table';
+    end if;
+    return target;
+end
+$function$;
+
 -- function freehold.time_of_id(uuid)
 CREATE OR REPLACE FUNCTION freehold.time_of_id(id uuid)
  RETURNS timestamp with time zone
@@ -427,7 +630,7 @@ create table runtime.action_executions (
 ) partition by RANGE (execution_id);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.action_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant; kept 400 days
+-- written by agent_runtime; scope tenant; kept 400 days; names users: created_by; names organizations: agent_org_id
 create table runtime.agent_executions (
     org_id uuid not null,
     id uuid not null,
@@ -487,7 +690,7 @@ CREATE INDEX agent_executions_by_session ON runtime.agent_executions USING btree
 CREATE INDEX agent_executions_newest ON runtime.agent_executions USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agent_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant
+-- written by agent_runtime; scope tenant; names users: shared_by
 create table runtime.agent_organizations (
     org_id uuid not null,
     agent_org_id uuid not null,
@@ -501,7 +704,7 @@ create table runtime.agent_organizations (
 );
 CREATE INDEX agent_organizations_by_agent ON runtime.agent_organizations USING btree (agent_org_id, agent_id, created_at DESC, org_id DESC);
 
--- written by agent_runtime; scope tenant; append-only
+-- written by agent_runtime; scope tenant; append-only; names users: created_by, definition
 create table runtime.agent_versions (
     org_id uuid not null,
     agent_id uuid not null,
@@ -514,7 +717,7 @@ create table runtime.agent_versions (
     constraint agent_versions_agent_id_fkey FOREIGN KEY (org_id, agent_id) REFERENCES runtime.agents(org_id, id) ON DELETE CASCADE
 );
 
--- written by agent_runtime; scope tenant
+-- written by agent_runtime; scope tenant; names users: endpoint
 create table runtime.agents (
     org_id uuid not null,
     id uuid not null,
@@ -600,7 +803,7 @@ create table runtime.dead_letters (
 CREATE INDEX dead_letters_newest ON runtime.dead_letters USING btree (org_id, created_at DESC, execution_id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.dead_letters FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant; append-only; kept 90 days
+-- written by agent_runtime; scope tenant; append-only; kept 90 days; names users: payload
 create table runtime.execution_events (
     org_id uuid not null,
     execution_id uuid not null,
@@ -665,7 +868,7 @@ CREATE INDEX execution_queue_held ON runtime.execution_queue USING btree (worker
 CREATE INDEX execution_queue_joining ON runtime.execution_queue USING btree (org_id, execution_id) WHERE joins;
 CREATE INDEX execution_queue_ready ON runtime.execution_queue USING btree (org_id, rank) WHERE (phase = 'ready'::runtime.queue_phase);
 
--- written by agent_runtime; scope tenant; kept 90 days
+-- written by agent_runtime; scope tenant; kept 90 days; names users: sent_by
 create table runtime.execution_signals (
     org_id uuid not null,
     execution_id uuid not null,
@@ -681,7 +884,7 @@ create table runtime.execution_signals (
 );
 CREATE INDEX execution_signals_waiting ON runtime.execution_signals USING btree (org_id, execution_id, name, created_at, id) WHERE (step_key IS NULL);
 
--- written by agent_runtime; scope tenant; kept 90 days
+-- written by agent_runtime; scope tenant; kept 90 days; names users: decided_by
 create table runtime.execution_steps (
     org_id uuid not null,
     execution_id uuid not null,
@@ -717,7 +920,7 @@ create table runtime.execution_steps (
 ) partition by RANGE (execution_id);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_steps FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by agent_runtime; scope tenant; kept 90 days
+-- written by agent_runtime; scope tenant; kept 90 days; names users: responded_by, user_ids
 create table runtime.input_requests (
     org_id uuid not null,
     id uuid not null,
@@ -762,6 +965,19 @@ create table runtime.organization_limits (
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.organization_limits FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope global
+create table runtime.purge_receipts (
+    id uuid not null,
+    counts jsonb default '{}'::jsonb not null,
+    progress jsonb default '{}'::jsonb not null,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    constraint purge_receipts_pkey PRIMARY KEY (id),
+    constraint purge_receipts_counts_check CHECK ((jsonb_typeof(counts) = 'object'::text)),
+    constraint purge_receipts_progress_check CHECK ((jsonb_typeof(progress) = 'object'::text))
+);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.purge_receipts FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by agent_runtime; scope global
 create table runtime.workers (
     id uuid not null,
     lease_until timestamp with time zone not null,
@@ -789,7 +1005,7 @@ create table runtime.workflow_data (
 );
 CREATE INDEX workflow_data_by_tag ON runtime.workflow_data USING gin (tags);
 
--- written by web_app; scope tenant; append-only
+-- written by web_app; scope tenant; append-only; names users: actor_user_id, resource_id
 create table web.activities (
     org_id uuid not null,
     id uuid not null,
@@ -812,7 +1028,7 @@ CREATE INDEX activities_by_actor ON web.activities USING btree (org_id, actor_us
 CREATE INDEX activities_by_resource ON web.activities USING btree (org_id, resource_id, created_at DESC, id DESC);
 CREATE INDEX activities_newest ON web.activities USING btree (org_id, created_at DESC, id DESC);
 
--- written by web_app; scope tenant; secret: key_hash
+-- written by web_app; scope tenant; secret: key_hash; names users: created_by
 create table web.api_keys (
     org_id uuid not null,
     id uuid not null,
@@ -907,7 +1123,7 @@ create table web.brokerage_connections (
 CREATE INDEX brokerage_connections_newest ON web.brokerage_connections USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.brokerage_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.calendar_events (
     org_id uuid not null,
     id uuid not null,
@@ -1034,7 +1250,7 @@ CREATE UNIQUE INDEX emails_message_id_key ON web.emails USING btree (org_id, use
 CREATE INDEX emails_newest ON web.emails USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.emails FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.employee_connections (
     org_id uuid not null,
     id uuid not null,
@@ -1059,7 +1275,7 @@ CREATE INDEX employee_connections_by_to_employee_id ON web.employee_connections 
 CREATE INDEX employee_connections_newest ON web.employee_connections USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.employee_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; stands for what is outside of the database
 create table web.file_blobs (
     org_id uuid not null,
     sha256 bytea not null,
@@ -1092,7 +1308,7 @@ CREATE INDEX file_folders_by_parent ON web.file_folders USING btree (org_id, par
 CREATE INDEX file_folders_newest ON web.file_folders USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.files (
     org_id uuid not null,
     id uuid not null,
@@ -1126,7 +1342,7 @@ CREATE INDEX files_deleted ON web.files USING btree (deleted_at) WHERE (deleted_
 CREATE INDEX files_newest ON web.files USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.files FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.hired_employees (
     org_id uuid not null,
     id uuid not null,
@@ -1222,7 +1438,7 @@ CREATE INDEX integration_catalog_by_platform_id ON web.integration_catalog USING
 CREATE INDEX integration_catalog_newest ON web.integration_catalog USING btree (created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integration_catalog FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.integrations (
     org_id uuid not null,
     id uuid not null,
@@ -1289,7 +1505,7 @@ create table web.licenses (
 CREATE INDEX licenses_newest ON web.licenses USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.licenses FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.messages (
     org_id uuid not null,
     id uuid not null,
@@ -1316,7 +1532,7 @@ CREATE INDEX messages_by_task_id ON web.messages USING btree (org_id, task_id, c
 CREATE INDEX messages_by_thread_id ON web.messages USING btree (org_id, thread_id, created_at DESC, id DESC);
 CREATE INDEX messages_newest ON web.messages USING btree (org_id, created_at DESC, id DESC);
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.note_folders (
     org_id uuid not null,
     id uuid not null,
@@ -1337,7 +1553,7 @@ CREATE INDEX note_folders_by_parent_id ON web.note_folders USING btree (org_id, 
 CREATE INDEX note_folders_newest ON web.note_folders USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.note_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.notes (
     org_id uuid not null,
     id uuid not null,
@@ -1468,7 +1684,7 @@ CREATE INDEX positions_by_portfolio_id_newest ON web.positions USING btree (org_
 CREATE INDEX positions_newest ON web.positions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.projects (
     org_id uuid not null,
     id uuid not null,
@@ -1491,7 +1707,35 @@ CREATE INDEX projects_by_due_at ON web.projects USING btree (org_id, COALESCE(du
 CREATE INDEX projects_newest ON web.projects USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.projects FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant; secret: command, response; kept 30 days
+-- written by web_app; scope global; names users: requested_by
+create table web.purges (
+    id uuid not null,
+    subject web.purge_subject not null,
+    subject_id uuid not null,
+    state web.purge_state default 'stopping'::web.purge_state not null,
+    counts jsonb default '{}'::jsonb not null,
+    progress jsonb default '{}'::jsonb not null,
+    requested_by uuid,
+    erase_after timestamp with time zone not null,
+    work_after timestamp with time zone default now() not null,
+    failures integer default 0 not null,
+    error text,
+    created_at timestamp with time zone default now() not null,
+    updated_at timestamp with time zone default now() not null,
+    finished_at timestamp with time zone,
+    constraint purges_pkey PRIMARY KEY (id),
+    constraint purges_counts_check CHECK ((jsonb_typeof(counts) = 'object'::text)),
+    constraint purges_end_check CHECK (((state = 'finished'::web.purge_state) = (finished_at IS NOT NULL))),
+    constraint purges_error_check CHECK ((char_length(error) <= 1000)),
+    constraint purges_failures_check CHECK ((failures >= 0)),
+    constraint purges_progress_check CHECK ((jsonb_typeof(progress) = 'object'::text))
+);
+CREATE INDEX purges_due ON web.purges USING btree (work_after) WHERE (finished_at IS NULL);
+CREATE INDEX purges_newest ON web.purges USING btree (created_at DESC, id DESC);
+CREATE UNIQUE INDEX purges_subject_key ON web.purges USING btree (subject_id) WHERE (finished_at IS NULL);
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.purges FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+
+-- written by web_app; scope tenant; secret: command, response; kept 30 days; names users: user_id, command, response; names organizations: response
 create table web.request_ids (
     org_id uuid not null,
     request_id text not null,
@@ -1522,7 +1766,7 @@ CREATE INDEX request_ids_by_age ON web.request_ids USING btree (created_at);
 CREATE INDEX request_ids_to_send ON web.request_ids USING btree (send_after) WHERE ((state = 'pending'::web.request_state) AND (command IS NOT NULL));
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.request_ids FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.research_templates (
     org_id uuid not null,
     id uuid not null,
@@ -1550,7 +1794,7 @@ CREATE INDEX research_templates_by_updated_at ON web.research_templates USING bt
 CREATE INDEX research_templates_newest ON web.research_templates USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.research_templates FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.sheet_versions (
     org_id uuid not null,
     id uuid not null,
@@ -1572,7 +1816,7 @@ create table web.sheet_versions (
 CREATE INDEX sheet_versions_by_sheet_id ON web.sheet_versions USING btree (org_id, sheet_id, created_at DESC, id DESC);
 CREATE INDEX sheet_versions_newest ON web.sheet_versions USING btree (org_id, created_at DESC, id DESC);
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.sheets (
     org_id uuid not null,
     id uuid not null,
@@ -1623,7 +1867,7 @@ create table web.subscription_tiers (
 CREATE INDEX subscription_tiers_newest ON web.subscription_tiers USING btree (created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscription_tiers FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.subscriptions (
     org_id uuid not null,
     id uuid not null,
@@ -1646,7 +1890,7 @@ CREATE INDEX subscriptions_newest ON web.subscriptions USING btree (org_id, crea
 CREATE UNIQUE INDEX subscriptions_status_key ON web.subscriptions USING btree (org_id) WHERE (status <> 'ended'::web.subscription_status);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscriptions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.tasks (
     org_id uuid not null,
     id uuid not null,
@@ -1719,7 +1963,7 @@ CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, 
 CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.user_installations (
     org_id uuid not null,
     id uuid not null,
@@ -1827,7 +2071,7 @@ create table web.web3_wallet_connections (
 CREATE INDEX web3_wallet_connections_newest ON web.web3_wallet_connections USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.web3_wallet_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant
+-- written by web_app; scope tenant; names users: created_by
 create table web.workspace_items (
     org_id uuid not null,
     id uuid not null,

@@ -5,3 +5,4 @@ pub mod dead_letters;
 pub mod executions;
 pub mod input_requests;
 pub mod limits;
+pub mod purges;

@@ -4,6 +4,7 @@ pub mod agents;
 pub mod dead_letters;
 pub mod executions;
 pub mod limits;
+pub mod purges;
 mod selection;
 
 use shared_db::service::deadline;

@@ -51,13 +51,9 @@ impl WebOnly {
 impl Authenticate for WebOnly {
     async fn authenticate(&self, call: &Call) -> Result<Caller> {
         self.admit(call)?;
-        let org: Option<OrganizationId> = named(call, "x-freehold-org")?;
-        let org = org.ok_or_else(|| {
-            let problem = "name the organization to act in";
-            Error::invalid_as(Reason::OrganizationMissing, "x-freehold-org", problem)
-        })?;
         Ok(Caller {
-            org: Some(org),
+            // A handler that needs one asks the caller for it: what is done to a person is done in none.
+            org: named::<OrganizationId>(call, "x-freehold-org")?,
             user: named(call, "x-freehold-user")?,
             api_key: None,
             role: Role::WebService,

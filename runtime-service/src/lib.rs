@@ -15,11 +15,11 @@ pub use config::Config;
 
 use api::{
     agents::AgentService, dead_letters::DeadLetterService, executions::ExecutionService,
-    input_requests::InputRequestService, limits::ConcurrencyLimitService,
+    input_requests::InputRequestService, limits::ConcurrencyLimitService, purges::PurgeService,
 };
 use app::{
     dead_letters::DeadLetters, executions::Executions, input_requests::InputRequests,
-    limits::Limits,
+    limits::Limits, purges::Purges,
 };
 use runtime_api::v1::{
     agent_service_server::AgentServiceServer,
@@ -27,6 +27,7 @@ use runtime_api::v1::{
     dead_letter_service_server::DeadLetterServiceServer,
     execution_service_server::ExecutionServiceServer,
     input_request_service_server::InputRequestServiceServer,
+    purge_service_server::PurgeServiceServer,
 };
 use shared_db::{
     scope::Service,
@@ -50,6 +51,7 @@ pub async fn serve(
     let concurrency = Limits { db: boot.db.clone(), wake: engine.wake() };
     let executions = Executions::of(&engine);
     let input_requests = InputRequests::of(&engine);
+    let purges = Purges::of(&engine);
     boot.essential("engine", async move |stop| {
         engine.run(stop).await;
         Ok(())
@@ -68,6 +70,7 @@ pub async fn serve(
         .add_service(tuned!(
             limits,
             InputRequestServiceServer::new(InputRequestService { input_requests })
-        ));
+        ))
+        .add_service(tuned!(limits, PurgeServiceServer::new(PurgeService { purges })));
     boot.run(routes.routes(), authenticate, listeners, stop).await
 }

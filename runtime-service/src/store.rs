@@ -28,6 +28,7 @@ pub mod input_requests;
 pub mod keys;
 pub mod lease;
 pub mod limits;
+pub mod purges;
 pub mod queue;
 pub mod signals;
 pub mod steps;

@@ -20,6 +20,9 @@ const SOURCE: &str = include_str!("../ownership.toml");
 /// The schema of the boundary's own bookkeeping: read by both services, written by migrations alone.
 pub const OWN_SCHEMA: &str = "freehold";
 
+/// Where purges are asked for: the functions that erase for them look here, as the owner.
+pub(crate) const PURGES: &str = "web.purges";
+
 /// What a role can do to a table, of all that PostgreSQL knows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Verb {
@@ -103,8 +106,14 @@ pub struct Table {
     pub append_only: bool,
     /// Columns that the other service may not read.
     pub secret: Vec<String>,
-    /// Columns that name another organization on purpose.
+    /// Columns by which a foreign key names another organization on purpose.
     pub cross_tenant: Vec<String>,
+    /// Columns that keep ids of users without a foreign key.
+    pub users: Vec<String>,
+    /// Columns that keep ids of other organizations without a foreign key.
+    pub organizations: Vec<String>,
+    /// Each row stands for something outside of the database, and goes with it.
+    pub outside: bool,
     /// Of a table of users: the table in the same schema that says who is a member of what.
     pub members: Option<String>,
     pub retention: Option<Retention>,
@@ -176,11 +185,19 @@ impl Table {
         if self.append_only {
             parts.push("append-only".to_owned());
         }
+        if self.outside {
+            parts.push("stands for what is outside of the database".to_owned());
+        }
         if !self.secret.is_empty() {
             parts.push(format!("secret: {}", self.secret.join(", ")));
         }
         if let Some(retention) = self.retention {
             parts.push(format!("kept {retention}"));
+        }
+        for (whom, columns) in [("users", &self.users), ("organizations", &self.organizations)] {
+            if !columns.is_empty() {
+                parts.push(format!("names {whom}: {}", columns.join(", ")));
+            }
         }
         parts.join("; ")
     }

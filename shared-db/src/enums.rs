@@ -46,6 +46,10 @@ enums! {
     MemberRole = "web.member_role" { Viewer, Developer, Admin, Owner }
     /// How far the request under a `request_id` has come.
     RequestState = "web.request_state" { Pending, Answered, Abandoned }
+    /// What a purge erases.
+    PurgeSubject = "web.purge_subject" { Organization, User }
+    /// How far a purge has come.
+    PurgeState = "web.purge_state" { Stopping, Erasing, Finished }
     /// What a core action does when it is called.
     ActionKind = "web.action_kind" { Http }
     /// How much harm a core action can do.

@@ -23,7 +23,10 @@ pub fn markdown(contract: &Contract) -> String {
         `freehold.generated` are the bookkeeping of migrations: all four roles read them, `freehold_owner` writes them.\n\
         `freehold_maintenance` reads and writes no table: it runs the functions that make partitions and remove what is past its\n\
         retention, which act as `freehold_owner`. For these the owner sees the rows of `execution_queue` and sees and removes those of\n\
-        what maintenance removes.\n",
+        what maintenance removes.\n\n\
+        What is append-only is erased by a purge alone: each platform role may execute two functions that act as `freehold_owner`, on\n\
+        the tables of its own service. For these the owner sees `web.purges`, and sees, removes and, where a table names others,\n\
+        changes rows of what is append-only.\n",
     );
     page
 }
@@ -64,6 +67,9 @@ fn notes(table: &Table) -> String {
     if table.append_only {
         notes.push("append-only".to_owned());
     }
+    if table.outside {
+        notes.push("stands for what is outside of the database".to_owned());
+    }
     let names =
         |it: &[String]| it.iter().map(|it| format!("`{it}`")).collect::<Vec<_>>().join(", ");
     if !table.secret.is_empty() {
@@ -71,6 +77,11 @@ fn notes(table: &Table) -> String {
     }
     if !table.cross_tenant.is_empty() {
         notes.push(format!("may name another organization: {}", names(&table.cross_tenant)));
+    }
+    for (whom, columns) in [("users", &table.users), ("organizations", &table.organizations)] {
+        if !columns.is_empty() {
+            notes.push(format!("names {whom}: {}", names(columns)));
+        }
     }
     if let Some(retention) = table.retention {
         let who = if table.maintained { "; removed by maintenance" } else { "" };

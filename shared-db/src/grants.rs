@@ -21,6 +21,28 @@ pub const MAINTENANCE_FUNCTIONS: [&str; 3] = [
     "freehold.drop_rows(text,interval,integer,boolean)",
 ];
 
+/// What the platform roles of both services may execute with their own rights: the steps of a purge.
+pub const PURGE_STEPS: [&str; 4] = [
+    "freehold.has_rows(regclass,text,uuid)",
+    "freehold.primary_key(regclass)",
+    "freehold.erase_rows(regclass,text,uuid,integer)",
+    "freehold.replace_ids(regclass,text,uuid,text[],integer)",
+];
+
+/// What the platform role of a service may execute as the owner: a purge of what is append-only among its own tables.
+pub fn purge_functions(service: Service) -> [&'static str; 2] {
+    match service {
+        Service::Web => [
+            "freehold.purge_web_rows(text,uuid,integer)",
+            "freehold.purge_web_ids(text,text,uuid,text[],integer)",
+        ],
+        Service::Runtime => [
+            "freehold.purge_runtime_rows(text,uuid,integer)",
+            "freehold.purge_runtime_ids(text,text,uuid,text[],integer)",
+        ],
+    }
+}
+
 /// The schemas that the boundary governs.
 pub fn schemas() -> [&'static str; 3] {
     [Service::Web.schema(), Service::Runtime.schema(), OWN_SCHEMA]
@@ -31,6 +53,7 @@ pub fn statements(contract: &Contract, columns: &Columns) -> Vec<String> {
     let mut all = vec![default_privileges(contract)];
     all.extend(schemas().into_iter().flat_map(schema));
     all.extend(maintenance(contract));
+    all.extend([Service::Web, Service::Runtime].map(purge));
     for table in &contract.tables {
         let of_table = columns.get(&(table.schema.to_owned(), table.name.clone()));
         let of_table = of_table.map_or(&[][..], Vec::as_slice);
@@ -77,6 +100,11 @@ fn maintenance(contract: &Contract) -> Vec<String> {
     all.push(format!("grant usage on schema {OWN_SCHEMA} to {role}"));
     all.push(format!("grant execute on function {} to {role}", MAINTENANCE_FUNCTIONS.join(", ")));
     all
+}
+
+fn purge(service: Service) -> String {
+    let functions: Vec<_> = PURGE_STEPS.into_iter().chain(purge_functions(service)).collect();
+    format!("grant execute on function {} to {}", functions.join(", "), service.platform_role())
 }
 
 fn roles() -> String {

@@ -127,6 +127,8 @@ id_types! {
     ActionExecutionId
     /// `runtime.input_requests.id`
     InputRequestId
+    /// `web.purges.id`, and that of the runtime's part of it.
+    PurgeId
     /// `runtime.execution_signals.id`
     SignalId
     /// A process of runtime-service, for as long as it lives.

@@ -2,7 +2,7 @@
 //!
 //! - [`scope`]: the only way to the database, one transaction for one organization;
 //! - [`contract`]: who may do what with which table; [`grants`], [`policies`] and [`roles`] are generated from it, by [`migrate`];
-//! - [`maintain`]: partitions and retention;
+//! - [`maintain`]: partitions and retention; [`purge`]: erasing an organization or a person from the tables of one owner;
 //! - [`verify`], [`probe`], [`snapshot`]: that the database is what the contract says, from outside and from inside;
 //! - [`service`]: what stands around every handler;
 //! - [`read`]: the reads of `runtime.*`, which both services do;
@@ -27,6 +27,7 @@ pub mod migrate;
 pub mod page;
 pub mod policies;
 pub mod probe;
+pub mod purge;
 pub mod quote;
 pub mod read;
 pub mod roles;

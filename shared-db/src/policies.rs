@@ -1,7 +1,7 @@
 //! Row-level security, generated from the contract: one policy for each role and verb that the contract allows.
 
 use crate::{
-    contract::{Condition, Contract, Principal, RowScope, Table, Verb},
+    contract::{Condition, Contract, PURGES, Principal, RowScope, Table, Verb},
     quote,
 };
 
@@ -52,21 +52,19 @@ pub fn of_table(contract: &Contract, table: &Table) -> Vec<Policy> {
         .filter_map(|(principal, verb)| {
             Some(policy(principal.role(), verb, table.condition(principal, verb)?))
         })
-        .chain(of_owner(table).iter().map(|it| policy(&contract.owner, *it, Condition::All)))
+        .chain(of_owner(table).into_iter().map(|it| policy(&contract.owner, it, Condition::All)))
         .collect()
 }
 
-/// Row-level security holds for the owner too, and the functions of retention act as it: they see what lives, and remove what is old.
-fn of_owner(table: &Table) -> &'static [Verb] {
-    match table.scope {
-        RowScope::Queue => &[Verb::Select],
-        _ if table.maintained => &[Verb::Select, Verb::Delete],
-        RowScope::Tenant
-        | RowScope::Organization
-        | RowScope::User
-        | RowScope::Private
-        | RowScope::Global => &[],
-    }
+/// Row-level security holds for the owner too, and some functions act as it. Those of retention see what lives, and remove what is
+/// old. Those of a purge see which is under way, and erase from what is append-only.
+fn of_owner(table: &Table) -> Vec<Verb> {
+    let purged = table.append_only;
+    let names = !table.users.is_empty() || !table.organizations.is_empty();
+    let removed = table.maintained || purged;
+    let seen = removed || table.scope == RowScope::Queue || table.path() == PURGES;
+    let verbs = [(Verb::Select, seen), (Verb::Update, purged && names), (Verb::Delete, removed)];
+    verbs.into_iter().filter_map(|(verb, needed)| needed.then_some(verb)).collect()
 }
 
 /// Switches row-level security on, for the owner of the table as well.

@@ -10,6 +10,7 @@ pub mod drift;
 mod finding;
 mod foreign_keys;
 mod functions;
+mod ids;
 mod maintenance;
 mod owners;
 mod privileges;
@@ -52,6 +53,7 @@ pub async fn run_with(conn: &mut PgConnection, contract: &Contract) -> Result<Ve
     let mut all = roles::check(&mut look).await.context("roles")?;
     all.extend(owners::check(&mut look).await.context("owners")?);
     all.extend(tables::check(&mut look).await.context("tables")?);
+    all.extend(ids::check(&mut look).await.context("ids")?);
     all.extend(privileges::check(&mut look, &all).await.context("privileges")?);
     all.extend(foreign_keys::check(&mut look).await.context("foreign keys")?);
     all.extend(views::check(&mut look).await.context("views")?);

@@ -6,6 +6,7 @@ mod matrix;
 mod migrate;
 mod plants;
 mod probe;
+mod purges;
 mod retention;
 mod scope;
 mod seed;

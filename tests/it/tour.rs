@@ -7,6 +7,7 @@ mod executions;
 mod files;
 mod identity;
 mod plain;
+mod purges;
 mod runtime;
 mod things;
 mod waits;
@@ -40,7 +41,7 @@ pub(crate) trait Visitor {
 
 /// What the tour goes through, and what it has done.
 pub(crate) struct Tour {
-    pub(crate) stack: Stack,
+    pub(crate) stack: Arc<Stack>,
     pub(crate) org: Org,
     /// Has nothing to do with `org`, but for what `org` shares with it.
     pub(crate) stranger: Org,
@@ -51,7 +52,11 @@ pub(crate) struct Tour {
 impl Tour {
     /// Goes all the way.
     pub(crate) async fn go(visitor: &mut impl Visitor) -> Self {
-        let stack = Stack::start().await;
+        Self::on(Arc::new(Stack::start().await), visitor).await
+    }
+
+    /// Goes all the way on a stack that others may have gone on.
+    pub(crate) async fn on(stack: Arc<Stack>, visitor: &mut impl Visitor) -> Self {
         let (org, stranger) = (stack.organization().await, stack.organization().await);
         let remote = Remote::start().await;
         let tour = Self { stack, org, stranger, remote, record: Arc::default() };
@@ -63,6 +68,7 @@ impl Tour {
         control::walk(&tour, visitor).await;
         waits::walk(&tour, visitor).await;
         runtime::walk(&tour, visitor).await;
+        purges::walk(&tour, visitor).await;
         tour
     }
 

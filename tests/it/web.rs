@@ -5,7 +5,7 @@ mod agents;
 mod apps;
 mod billing;
 mod finance;
-mod identity;
+pub(crate) mod identity;
 mod integrations;
 mod marketplace;
 mod research;

@@ -22,11 +22,14 @@ const BOTH: [(&str, &str); 4] = [
     ("LOG_LEVEL", "warn"),
     ("RUNTIME_KEY", RUNTIME_KEY),
 ];
-const WEB: [(&str, &str); 4] = [
+const WEB: [(&str, &str); 7] = [
     ("PLATFORM_KEY", PLATFORM_KEY),
     ("PAGE_TOKEN_KEY", "seals-the-page-tokens-of-tests-and-nothing-else"),
     ("AUTH_CACHE_TTL", "0s"),
     ("FILES_LISTEN", "127.0.0.1:0"),
+    ("FILES_SWEEP_INTERVAL", "1s"),
+    ("PURGE_INTERVAL", "50ms"),
+    ("PURGE_SETTLE", "100ms"),
 ];
 const RUNTIME: [(&str, &str); 2] = [("POLL_INTERVAL", "20ms"), ("HTTP_ALLOW", "127.0.0.0/8")];
 

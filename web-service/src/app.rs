@@ -8,6 +8,7 @@ pub mod integrations;
 pub mod marketplace;
 pub mod members;
 pub mod organizations;
+pub mod purges;
 pub mod users;
 
 use crate::{Config, auth::cache::Cache, runtime::Runtime};
@@ -17,6 +18,7 @@ use agents::{
 };
 use anyhow::Result;
 use files::Files;
+use purges::PurgeConfig;
 use rand::RngCore;
 use shared_db::{
     clock::Clock,
@@ -25,7 +27,7 @@ use shared_db::{
     scope::{Db, Scope},
     service::{Caller, Limits},
 };
-use std::net::SocketAddr;
+use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
 
 /// What every handler has at hand. Clones share all of it.
@@ -39,6 +41,9 @@ pub struct App {
     pub runtime: Runtime,
     pub desk: Desk,
     pub watch: WatchConfig,
+    pub purge: PurgeConfig,
+    /// What was accepted so long ago is not under way any more.
+    pub settle: Duration,
     /// Everybody who watches an execution here.
     pub hub: Hub,
     pub files: Files,
@@ -62,6 +67,7 @@ impl App {
             PageTokens::new(&key)
         };
         let callers = Cache::new(config.auth.auth_cache_ttl);
+        let calls_max = config.service.limits.deadline_max + config.auth.auth_cache_ttl;
         let runtime = Runtime::new(&config.runtime, config.runtime_key.read()?.as_ref())?;
         // Half of the places at most: a call that waits does nothing, and others have to get through.
         let waiting_max = config.service.limits.calls_max.div_ceil(2);
@@ -74,6 +80,8 @@ impl App {
             callers,
             runtime,
             watch: config.watch,
+            purge: config.purge,
+            settle: config.purge.purge_settle.unwrap_or(calls_max),
             hub,
             files: Files::new(&config.files, files_at)?,
             limits: config.service.limits,

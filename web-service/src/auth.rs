@@ -5,7 +5,7 @@ pub mod cache;
 pub mod jwt;
 pub mod platform;
 
-use crate::{Config, app::App};
+use crate::{Config, app::App, store::identity::purges};
 use api_key::ApiKeys;
 use cache::{Cache, Known};
 use jwt::Tokens;
@@ -15,6 +15,7 @@ use shared_db::{
     clock::Clock,
     error::{Error, Reason, Result},
     ids::OrganizationId,
+    scope::{Db, Scope},
     service::{Authenticate, Call, Caller, auth::credentials_missing},
 };
 use std::{hint::black_box, sync::Arc};
@@ -38,6 +39,7 @@ struct Inner {
     tokens: Option<Tokens>,
     cache: Cache,
     clock: Clock,
+    db: Db,
 }
 
 impl Authentication {
@@ -50,6 +52,7 @@ impl Authentication {
             tokens: Tokens::new(app.db.clone(), &config.auth).await?,
             cache: app.callers.clone(),
             clock: app.clock.clone(),
+            db: app.db.clone(),
         })))
     }
 }
@@ -76,11 +79,16 @@ impl Inner {
         if let Some(known) = self.cache.get(&entry).await
             && known.expires_at.is_none_or(|at| now < at)
         {
-            return Ok(known.caller.clone());
+            return admitted(&known, call);
         }
-        let known = Arc::new(self.look_up(bearer, &secret, org).await?);
+        let mut known = self.look_up(bearer, &secret, org).await?;
+        if let Some(org) = known.caller.org {
+            let mut tx = self.db.begin(Scope::Platform).await?;
+            known.being_purged = purges::is_under_way(&mut tx, org).await?;
+        }
+        let known = Arc::new(known);
         self.cache.put(entry, known.clone()).await;
-        Ok(known.caller.clone())
+        admitted(&known, call)
     }
 
     async fn look_up(
@@ -100,6 +108,26 @@ impl Inner {
             None => Err(credentials_invalid("the key is not one of this platform")),
         }
     }
+}
+
+/// What may still be called in an organization that is being purged.
+const OF_PURGES: [&str; 2] = [
+    "freehold.web.v1.PurgeService/GetPurge",
+    "freehold.web.v1.OrganizationService/PurgeOrganization",
+];
+
+/// The caller, unless its organization takes no calls any more.
+fn admitted(known: &Known, call: &Call) -> Result<Caller> {
+    if !known.being_purged || OF_PURGES.contains(&call.method.full_name.as_str()) {
+        return Ok(known.caller.clone());
+    }
+    let org = known.caller.org.map(|it| it.to_string()).unwrap_or_default();
+    let problem = "the organization is being purged, and takes no more calls";
+    Err(Error::precondition(
+        Reason::OrganizationBeingPurged,
+        format!("organization/{org}"),
+        problem,
+    ))
 }
 
 /// The organization that the call names, if it names one.

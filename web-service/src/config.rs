@@ -1,7 +1,7 @@
 //! The settings of web-service. Each is a flag and a variable; `--help` documents them all.
 
 use crate::{
-    app::{agents::watch::WatchConfig, files::FilesConfig},
+    app::{agents::watch::WatchConfig, files::FilesConfig, purges::PurgeConfig},
     runtime::RuntimeConfig,
 };
 use clap::{Args, Parser};
@@ -56,6 +56,8 @@ pub struct Config {
     pub runtime: RuntimeConfig,
     #[command(flatten)]
     pub watch: WatchConfig,
+    #[command(flatten)]
+    pub purge: PurgeConfig,
     #[command(flatten)]
     pub runtime_key: RuntimeKey,
     #[command(flatten)]

@@ -19,7 +19,7 @@ pub mod store;
 
 pub use config::Config;
 
-use app::{App, agents::sender, files::sweep};
+use app::{App, agents::sender, files::sweep, purges::worker};
 use auth::Authentication;
 use file_server::FileServer;
 use shared_db::{
@@ -44,6 +44,8 @@ pub async fn serve(
     boot.background("runtime addresses", move |stop| runtime.clone().resolve(stop));
     let (sender, interval) = (app.clone(), config.runtime.sender_interval);
     boot.background("sender", move |stop| sender::run(sender.clone(), interval, stop));
+    let purging = app.clone();
+    boot.background("purges", move |stop| worker::run(purging.clone(), stop));
     let (hints, hub) = (app.hub.hints(), app.hub.clone());
     boot.background("event hints", move |stop| hints.clone().run(stop));
     boot.background("watched executions", move |stop| hub.clone().run(stop));

@@ -2,9 +2,11 @@
 
 mod config;
 mod endpoints;
+mod purges;
 mod waits;
 
 pub use config::RuntimeConfig;
+pub use purges::Erased;
 
 use common_api::types::{
     Agent, CancelBatch, ConcurrencyLimits, Execution, PurgeBatch, RedriveBatch,
@@ -44,13 +46,14 @@ const BACKOFF: Duration = Duration::from_millis(40);
 /// For whom a command is given.
 #[derive(Clone, Copy, Debug)]
 pub struct Actor {
-    pub org: OrganizationId,
+    /// None where it is about a person.
+    pub org: Option<OrganizationId>,
     pub user: Option<UserId>,
 }
 
 impl Actor {
     pub fn of(caller: &Caller) -> Result<Self> {
-        Ok(Self { org: caller.org()?, user: caller.user })
+        Ok(Self { org: Some(caller.org()?), user: caller.user })
     }
 }
 
@@ -320,7 +323,9 @@ impl Runtime {
         request.set_timeout(until.saturating_duration_since(tokio::time::Instant::now()));
         let metadata = request.metadata_mut();
         let text = |it: String| it.parse::<MetadataValue<Ascii>>().map_err(Error::internal);
-        metadata.insert("x-freehold-org", text(actor.org.to_string())?);
+        if let Some(org) = actor.org {
+            metadata.insert("x-freehold-org", text(org.to_string())?);
+        }
         if let Some(user) = actor.user {
             metadata.insert("x-freehold-user", text(user.to_string())?);
         }

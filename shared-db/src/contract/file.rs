@@ -38,6 +38,12 @@ pub(super) struct Line {
     secret: Vec<String>,
     #[serde(default)]
     cross_tenant: Vec<String>,
+    #[serde(default)]
+    users: Vec<String>,
+    #[serde(default)]
+    organizations: Vec<String>,
+    #[serde(default)]
+    outside: bool,
     members: Option<String>,
     retention: Option<Retention>,
     #[serde(default)]
@@ -54,6 +60,9 @@ impl Line {
             append_only: self.append_only,
             secret: self.secret,
             cross_tenant: self.cross_tenant,
+            users: self.users,
+            organizations: self.organizations,
+            outside: self.outside,
             members: self.members,
             retention: self.retention,
             maintained: self.maintained,

@@ -36,6 +36,8 @@ kinds! {
     TableExtra = "table-extra"
     /// A table that the contract names and that does not exist.
     TableMissing = "table-missing"
+    /// A column that names users or organizations, and the contract does not say so: a purge would leave it.
+    UndeclaredId = "undeclared-id"
     /// A tenant table without `org_id not null`.
     OrgId = "org-id"
     /// A partition or child that can be reached without its root's row-level security.

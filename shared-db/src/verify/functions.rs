@@ -1,13 +1,24 @@
 //! Functions and triggers: code that runs with somebody else's rights, or on somebody else's statement.
 
 use super::{Finding, Kind, Look};
-use crate::{grants, quote::ident};
+use crate::{
+    grants,
+    quote::ident,
+    scope::Service::{self, Runtime, Web},
+};
 use anyhow::Result;
 
 pub(super) async fn check(look: &mut Look<'_>) -> Result<Vec<Finding>> {
     let mut all = security_definer(look).await?;
+    all.extend(purges(look).await?);
     all.extend(triggers(look).await?);
     Ok(all)
+}
+
+/// The functions by which a platform role may act as the owner, with the role: a purge of what is append-only, and nothing else.
+fn holes() -> Vec<(&'static str, &'static str)> {
+    let of = |it: Service| grants::purge_functions(it).map(|name| (name, it.platform_role()));
+    [Web, Runtime].into_iter().flat_map(of).collect()
 }
 
 /// PUBLIC may execute a new function unless somebody says no, and SECURITY DEFINER makes it act as its owner.
@@ -22,15 +33,44 @@ async fn security_definer(look: &mut Look<'_>) -> Result<Vec<Finding>> {
             and n.nspname not in ('pg_catalog', 'information_schema')
             and r.rolname = any ($1) and not r.rolsuper and r.oid <> p.proowner
             and has_function_privilege(r.oid, p.oid, 'execute')
+            and not exists (
+                select 1
+                from unnest($2::text[], $3::text[]) as hole (name, role)
+                where to_regprocedure(hole.name) = p.oid and hole.role = r.rolname
+            )
         group by 1, 2
         order by 1";
-    let rows: Vec<(String, String, Vec<String>)> =
-        sqlx::query_as(sql).bind(Look::roles()).fetch_all(&mut *look.conn).await?;
+    let (names, holders): (Vec<_>, Vec<_>) = holes().into_iter().unzip();
+    let rows: Vec<(String, String, Vec<String>)> = sqlx::query_as(sql)
+        .bind(Look::roles())
+        .bind(names)
+        .bind(holders)
+        .fetch_all(&mut *look.conn)
+        .await?;
     let finding = |(name, owner, roles): (String, String, Vec<String>)| {
         let roles = roles.join(", ");
         let why = format!("{roles} may execute it, and it acts as {owner}");
         let mend = format!("revoke execute on routine {name} from public, {roles}");
         Finding::new(Kind::SecurityDefiner, name, why, mend)
+    };
+    Ok(rows.into_iter().map(finding).collect())
+}
+
+/// Without them an organization that asked to be erased stays.
+async fn purges(look: &mut Look<'_>) -> Result<Vec<Finding>> {
+    let sql = "
+        select hole.name, hole.role
+        from unnest($1::text[], $2::text[]) as hole (name, role)
+        where to_regprocedure(hole.name) is not null
+            and not coalesce(has_function_privilege(to_regrole(hole.role), to_regprocedure(hole.name), 'execute'), true)";
+    let of = |it: Service| grants::PURGE_STEPS.map(|name| (name, it.platform_role()));
+    let steps = [Web, Runtime].into_iter().flat_map(of);
+    let (names, holders): (Vec<_>, Vec<_>) = holes().into_iter().chain(steps).unzip();
+    let rows: Vec<(String, String)> =
+        sqlx::query_as(sql).bind(names).bind(holders).fetch_all(&mut *look.conn).await?;
+    let finding = |(name, role): (String, String)| {
+        let mend = format!("grant execute on function {name} to {role}");
+        Finding::new(Kind::PrivilegeMissing, name, format!("{role} has to execute it"), mend)
     };
     Ok(rows.into_iter().map(finding).collect())
 }

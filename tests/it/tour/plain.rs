@@ -63,12 +63,9 @@ fn knows(method: &str) -> bool {
 
 async fn walk_one<R: Resource>(tour: &Tour, visitor: &mut impl Visitor) {
     let given = R::prepare(&tour.stack, &tour.org).await;
-    let draft = |number| {
-        R::create_request(R::draft(
-            &given,
-            &format!("tour-{}-{number}", snake(R::KIND).replace('_', "-")),
-        ))
-    };
+    // Some are the same for all organizations, and two tours may go through one database.
+    let draft =
+        |number| R::create_request(R::draft(&given, &format!("{}-{number}", tour.org.slug)));
     let method = |verb: &str, noun: &str| format!("{}Service/{verb}{noun}", R::KIND);
     let made = tour.web(visitor, &R::creator(), draft(0)).await;
     let id = json!({ "id": made["id"] });

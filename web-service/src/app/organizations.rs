@@ -4,10 +4,11 @@ use super::{App, change::Change};
 use crate::store::identity::{
     members,
     organizations::{self, NewOrganization, Organization},
+    purges,
 };
 use shared_db::{
     enums::MemberRole,
-    error::Result,
+    error::{Error, Result},
     ids::{Etag, OrganizationId, UserId},
     scope::Scope,
     service::{Caller, telemetry},
@@ -27,6 +28,10 @@ pub async fn create(
         .apply(&app.db, async |tx| {
             let made = organizations::create(tx, org, new).await?;
             if let Some(owner) = owner {
+                // Whoever is on its way out owns nothing new.
+                if purges::find(tx, owner.0).await?.is_some() {
+                    return Err(Error::not_found("user", owner));
+                }
                 members::add(tx, org, owner, MemberRole::Owner, &[]).await?;
             }
             Ok(made)

@@ -127,7 +127,7 @@ fn known(it: Credential) -> Known {
         role: Role::from(role),
         permissions: permissions.into(),
     };
-    Known { caller, expires_at: it.expires_at }
+    Known { caller, expires_at: it.expires_at, being_purged: false }
 }
 
 /// The prefix and the secret of a key that is well formed.

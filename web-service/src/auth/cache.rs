@@ -19,6 +19,8 @@ const CALLERS_MAX: u64 = 10_000;
 pub struct Known {
     pub caller: Caller,
     pub expires_at: Option<DateTime<Utc>>,
+    /// Its organization takes no calls any more.
+    pub being_purged: bool,
 }
 
 /// What a caller came with, as it was at a time.

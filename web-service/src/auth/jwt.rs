@@ -84,7 +84,11 @@ impl Tokens {
         self.touch(found.id).await;
         let permissions = found.permissions.unwrap_or_default().into();
         let caller = Caller { org, user: Some(found.id), api_key: None, role, permissions };
-        Ok(Known { caller, expires_at: DateTime::from_timestamp(claims.exp, 0) })
+        Ok(Known {
+            caller,
+            expires_at: DateTime::from_timestamp(claims.exp, 0),
+            being_purged: false,
+        })
     }
 
     async fn verify(&self, token: &str) -> Result<Claims> {

@@ -40,6 +40,6 @@ impl PlatformKey {
         }
         let permissions = [].into();
         let caller = Caller { org, user: None, api_key: None, role: Role::Platform, permissions };
-        Ok(Known { caller, expires_at: None })
+        Ok(Known { caller, expires_at: None, being_purged: false })
     }
 }

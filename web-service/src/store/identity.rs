@@ -4,5 +4,6 @@ pub mod activities;
 pub mod api_keys;
 pub mod members;
 pub mod organizations;
+pub mod purges;
 pub mod request_ids;
 pub mod users;

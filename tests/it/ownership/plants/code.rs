@@ -1,6 +1,6 @@
 //! Views, rules, functions and triggers: code that acts with somebody else's rights.
 
-use super::{Kind, Plant, are_found, plant};
+use super::{Kind, Plant, are_found, lasting, plant};
 
 pub(super) const PLANTS: &[Plant] = &[
     plant(
@@ -73,6 +73,43 @@ pub(super) const PLANTS: &[Plant] = &[
         "grant execute on function freehold.drop_rows to freehold_maintenance with grant option",
         Kind::GrantOption,
         "freehold.drop_rows(text,interval,integer,boolean)",
+    ),
+    // The holes in append-only are for one role each.
+    plant(
+        "grant execute on function freehold.purge_runtime_rows to web_app_platform",
+        Kind::SecurityDefiner,
+        "freehold.purge_runtime_rows(text,uuid,integer)",
+    ),
+    plant(
+        "grant execute on function freehold.purge_web_ids to public",
+        Kind::SecurityDefiner,
+        "freehold.purge_web_ids(text,text,uuid,text[],integer)",
+    ),
+    plant(
+        "grant execute on function freehold.purge_web_rows to web_app",
+        Kind::SecurityDefiner,
+        "freehold.purge_web_rows(text,uuid,integer)",
+    ),
+    plant(
+        "grant execute on function freehold.purge_runtime_ids to freehold_maintenance",
+        Kind::SecurityDefiner,
+        "freehold.purge_runtime_ids(text,text,uuid,text[],integer)",
+    ),
+    plant(
+        "revoke execute on function freehold.purge_web_rows from web_app_platform",
+        Kind::PrivilegeMissing,
+        "freehold.purge_web_rows(text,uuid,integer)",
+    ),
+    plant(
+        "revoke execute on function freehold.erase_rows from agent_runtime_platform",
+        Kind::PrivilegeMissing,
+        "freehold.erase_rows(regclass,text,uuid,integer)",
+    ),
+    // To take the privilege away and to give it back are both right for as long as the function is wrong.
+    lasting(
+        "alter function freehold.erase_rows security definer",
+        Kind::SecurityDefiner,
+        "freehold.erase_rows(regclass,text,uuid,integer)",
     ),
     // Nobody was given this: PUBLIC may execute what nobody took from it.
     plant(

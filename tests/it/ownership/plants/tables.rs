@@ -6,6 +6,21 @@ use shared_db::{contract::Contract, verify};
 use sqlx::{Connection, PgConnection};
 
 pub(super) const PLANTS: &[Plant] = &[
+    plant(
+        "alter table web.core_actions add column reviewed_by uuid",
+        Kind::UndeclaredId,
+        "web.core_actions.reviewed_by",
+    ),
+    plant(
+        "alter table runtime.execution_signals add column cc_user_ids uuid[]",
+        Kind::UndeclaredId,
+        "runtime.execution_signals.cc_user_ids",
+    ),
+    plant(
+        "alter table web.app_platforms add column publisher_org_id uuid",
+        Kind::UndeclaredId,
+        "web.app_platforms.publisher_org_id",
+    ),
     plant("create table web.strays (id uuid)", Kind::TableExtra, "web.strays"),
     plant("create table public.notes (id uuid)", Kind::TableExtra, "public.notes"),
     plant("create table freehold.notes (id uuid)", Kind::TableExtra, "freehold.notes"),

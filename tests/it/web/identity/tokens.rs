@@ -173,3 +173,31 @@ async fn an_issuer_that_is_away_at_the_start_is_asked_again() {
     server.publish(&[signer]);
     world.call(&token).await.unwrap();
 }
+
+#[tokio::test]
+async fn a_person_asks_for_purges_by_a_token_and_outlives_that_of_an_organization() {
+    let issuer = Issuer::new(&[Signer::es256("a")]);
+    let world = world("JWT_JWKS_FILE", issuer.file()).await;
+    let token = issuer.signers[0].sign(&world.claims());
+    let member = json!({ "user_id": world.user_id, "role": "MEMBER_ROLE_OWNER" });
+    let change = json!({ "member": member, "update_mask": ["role"] });
+    world.org.owner().call("MemberService/UpdateMember", change).await.unwrap();
+    let request = json!({ "id": world.org.id, "confirm_slug": world.org.slug });
+    let method = "OrganizationService/PurgeOrganization";
+    let purge = world.with(&token).call(method, request).await.unwrap();
+    assert_fails(
+        world.call(&token).await,
+        Code::FailedPrecondition,
+        Reason::OrganizationBeingPurged,
+        None,
+    );
+    // In no organization the token is as good as before, and the purge is its user's.
+    let anywhere = world.stack.nobody().with_identity(As::key(&token));
+    let id = json!({ "id": purge["id"] });
+    let read = anywhere.call("PurgeService/GetPurge", id).await.unwrap();
+    assert_eq!(read["requested_by"], json!(world.user_id));
+    let myself = json!({ "id": world.user_id });
+    let purge = anywhere.call("UserService/PurgeUser", myself).await.unwrap();
+    let again = anywhere.call("PurgeService/GetPurge", json!({ "id": purge["id"] })).await;
+    assert_fails(again, Code::Unauthenticated, Reason::CredentialsInvalid, None);
+}

@@ -106,6 +106,17 @@ impl organization_service_server::OrganizationService for OrganizationService {
         app::organizations::delete(&self.app, &caller, org, etag).await?;
         Ok(Response::new(()))
     }
+
+    async fn purge_organization(
+        &self,
+        request: Request<pb::PurgeOrganizationRequest>,
+    ) -> Result<Response<pb::Purge>> {
+        let (caller, request) = accept(request)?;
+        let (_, org) = own(&caller, request::id("id", &request.id)?)?;
+        let slug = &request.confirm_slug;
+        let purge = app::purges::organization(&self.app, &caller, org, slug).await?;
+        Ok(Response::new(purge.into()))
+    }
 }
 
 /// The caller's own organization; any other is not there for it. The platform may name one without acting in it.

@@ -106,6 +106,16 @@ impl user_service_server::UserService for UserService {
         let user = app::users::set_active(&self.app, &caller, id, true).await?;
         Ok(Response::new(seen_by(&caller, user)))
     }
+
+    async fn purge_user(
+        &self,
+        request: Request<pb::PurgeUserRequest>,
+    ) -> Result<Response<pb::Purge>> {
+        let (caller, request) = accept(request)?;
+        let id = request::id("id", &request.id)?;
+        let purge = app::purges::user(&self.app, &caller, id).await?;
+        Ok(Response::new(purge.into()))
+    }
 }
 
 /// A user as the caller may see it. What tells of its life in other organizations is for itself and the platform.

@@ -51,7 +51,10 @@ pub async fn list_old(
              ) as "has_file!"
          from web.file_blobs it
          where ($1::uuid is null or (it.org_id, it.sha256) > ($1, $2))
-           and it.updated_at < now() - make_interval(secs => $3)
+           and (
+               it.updated_at < now() - make_interval(secs => $3)
+               or exists (select from web.purges p where p.subject_id = it.org_id and p.state = 'erasing')
+           )
          order by it.org_id, it.sha256
          limit $4"#,
         after.map(|it| it.org.0),
@@ -68,7 +71,8 @@ pub async fn list_old(
     Ok(blobs.collect())
 }
 
-/// Forgets bytes if no file has them and nobody has uploaded them for `grace`, and says whether it did. Who uploads them meanwhile
+/// Forgets bytes if no file has them and nobody has uploaded them for `grace`, or their organization is being purged, and says
+/// whether it did. Who uploads them meanwhile
 /// waits for the end of the transaction. One that somebody uses just now is left alone.
 pub async fn forget(conn: &mut PgConnection, at: Address, grace: Duration) -> Result<bool> {
     let forgotten = sqlx::query!(
@@ -77,7 +81,10 @@ pub async fn forget(conn: &mut PgConnection, at: Address, grace: Duration) -> Re
              from web.file_blobs
              where org_id = $1
                and sha256 = $2
-               and updated_at < now() - make_interval(secs => $3)
+               and (
+                   updated_at < now() - make_interval(secs => $3)
+                   or exists (select from web.purges p where p.subject_id = $1 and p.state = 'erasing')
+               )
              for update skip locked
          )
          delete from web.file_blobs b

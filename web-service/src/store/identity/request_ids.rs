@@ -341,6 +341,10 @@ pub async fn claim_due(conn: &mut PgConnection, limit: i64, lease: Duration) -> 
              select org_id, request_id
              from web.request_ids
              where state = 'pending' and command is not null and send_after <= now()
+               -- What a purge erases is not begun.
+               and not exists (
+                   select from web.purges where subject_id = request_ids.org_id and finished_at is null
+               )
              order by send_after
              limit $1
              for update skip locked

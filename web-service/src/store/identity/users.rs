@@ -5,7 +5,7 @@ use prost::Message;
 use shared_db::{
     enums::MemberRole,
     error::{Error, Reason, Result},
-    ids::{Etag, OrganizationId, UserId},
+    ids::{Etag, OrganizationId, PurgeId, UserId},
     page::{Cursor, Page, PageRequest, Paged},
 };
 use sqlx::PgConnection;
@@ -217,6 +217,29 @@ pub async fn set_active(conn: &mut PgConnection, id: UserId, active: bool) -> Re
     .fetch_optional(conn)
     .await?
     .ok_or_else(|| Error::not_found("user", id))
+}
+
+/// Takes from a user who is to be erased what lets it call and what tells who it is, and ownership of anything; its address is free.
+/// What is left goes with its rows.
+pub async fn withdraw(conn: &mut PgConnection, id: UserId, purge: PurgeId) -> Result<()> {
+    sqlx::query!(
+        "update web.users
+         set active = false, email = $2, name = 'purged', subject = null, last_login_at = null, etag = gen_random_uuid()
+         where id = $1",
+        id.0,
+        format!("{purge}@purged.invalid"),
+    )
+    .execute(&mut *conn)
+    .await?;
+    sqlx::query!(
+        "update web.organization_members
+         set role = 'viewer', permissions = '{}', etag = gen_random_uuid()
+         where user_id = $1",
+        id.0,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// The organizations that a user is a member of. For a transaction of the platform.

@@ -1,0 +1,90 @@
+//! Purges while processes die: whoever comes back goes on where the other was, and the receipt is exact.
+
+use super::{finished, places, receipt, rows, until};
+use freehold_tests::{
+    database::TestDatabase,
+    process::{Layout, Processes},
+    settings::Settings,
+    stack::Org,
+};
+use serde_json::{Value, json};
+use sqlx::{AssertSqlSafe, PgPool};
+use std::time::Duration;
+
+async fn purge(org: &Org) -> Value {
+    let request = json!({ "id": org.id, "confirm_slug": org.slug });
+    org.owner().call("OrganizationService/PurgeOrganization", request).await.unwrap()
+}
+
+/// Enough of what nobody may delete for many transactions, in both schemas.
+async fn fill(pool: &PgPool, org: &str, rows: u32) {
+    for sql in [
+        format!(
+            "insert into web.activities (org_id, id, action, resource_type, resource_id)
+             select '{org}', gen_random_uuid(), 'Test', 'test', gen_random_uuid() from generate_series(1, {rows})"
+        ),
+        format!(
+            "insert into runtime.execution_events (org_id, execution_id, seq, event_type)
+             select '{org}', gen_random_uuid(), n, 'execution_queued' from generate_series(1, {rows}) as n"
+        ),
+    ] {
+        sqlx::query(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
+    let layout = Layout { webs: 2, runtimes: 1, wired: false, last: Vec::new() };
+    let database = TestDatabase::create().await;
+    let mut all = Processes::start_on(database, &layout, &Settings::default()).await;
+    let (org, other) = (all.organization().await, all.organization().await);
+    let pool = all.database.superuser();
+    fill(&pool, &org.id, 40_000).await;
+    fill(&pool, &other.id, 10).await;
+    let (before, theirs) = (rows(&pool, &org.id).await, rows(&pool, &other.id).await);
+    let asked = purge(&org).await;
+
+    let mut kills = 0;
+    for turn in 0..12 {
+        tokio::time::sleep(Duration::from_millis(150)).await;
+        let sql = "select state::text from web.purges where finished_at is null";
+        let state: Option<String> = sqlx::query_scalar(sql).fetch_optional(&pool).await.unwrap();
+        kills += usize::from(state.as_deref() == Some("erasing"));
+        match turn % 3 {
+            0 => all.webs[0].restart(),
+            1 => all.runtimes[0].restart(),
+            _ => all.webs[1].restart(),
+        }
+    }
+    assert!(2 < kills, "{kills} kills while rows were erased: more rows are needed");
+    let done = finished(&all, &asked["id"]).await;
+    assert_eq!(places(&pool, &org.id).await, [""; 0]);
+    let receipt = receipt(&done);
+    for (table, count) in before {
+        assert_eq!(receipt.get(&table).map_or(0, |it| it.0), count, "{table}");
+    }
+    assert_eq!(rows(&pool, &other.id).await, theirs);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_purge_waits_for_a_runtime_that_is_away() {
+    let mut all = Processes::start(1, Settings::default()).await;
+    let org = all.organization().await;
+    let agent = org.agent(&["https://example.test/"]).await;
+    all.runtimes[0].kill9();
+    // Accepted and not sent: nobody sends it any more.
+    let start = json!({ "agent_id": agent, "request_id": "late" });
+    org.developer().call("ExecutionService/StartExecution", start).await.unwrap_err();
+    let asked = purge(&org).await;
+    let held = until(&all, &asked["id"], |it| it["error"] != "").await;
+    assert_eq!(held["state"], "PURGE_STATE_STOPPING", "{held:#}");
+    let pool = all.database.superuser();
+    assert!(!places(&pool, &agent).await.is_empty());
+    all.runtimes[0].restart();
+    let done = finished(&all, &asked["id"]).await;
+    assert_eq!(done["error"], "");
+    assert!(!receipt(&done).contains_key("runtime.agent_executions"), "it was started: {done:#}");
+    for id in [&org.id, &agent] {
+        assert_eq!(places(&pool, id).await, [""; 0]);
+    }
+}
