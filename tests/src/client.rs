@@ -102,6 +102,7 @@ impl Caller {
         activities: activity_service_client::ActivityServiceClient,
         platforms: platform_service_client::PlatformServiceClient,
         core_actions: core_action_service_client::CoreActionServiceClient,
+        notes: note_service_client::NoteServiceClient,
         agents: agent_service_client::AgentServiceClient,
         executions: execution_service_client::ExecutionServiceClient,
         files: file_service_client::FileServiceClient,

@@ -161,3 +161,57 @@ async fn no_row_can_be_given_to_another_organization() {
         }
     }
 }
+
+/// Begins a transaction as a service does, for a user of an organization or for none.
+async fn begin_as(pool: &PgPool, org: &str, user: Option<&str>) -> sqlx::PgTransaction<'static> {
+    let mut tx = begin(pool, Some(org)).await;
+    if let Some(user) = user {
+        let sql = format!("set local app.current_user_id = '{user}'");
+        sqlx::query(AssertSqlSafe(sql)).execute(&mut *tx).await.unwrap();
+    }
+    tx
+}
+
+/// The tables come from the contract: a new one of scope private is held to it, and the tour has to leave a row in it.
+#[tokio::test]
+async fn no_row_of_another_user_is_seen_or_changed() {
+    let tour = Tour::go(&mut Nobody).await;
+    let database = &tour.stack.database;
+    let superuser = database.superuser();
+    let (org, theirs) = (tour.org.id.as_str(), tour.org.viewer.user_id.as_str());
+    let private = Contract::embedded().tables.iter().filter(|it| it.scope == RowScope::Private);
+    let private: Vec<_> = private.collect();
+    assert!(!private.is_empty());
+    for table in private {
+        let name = table.path();
+        let rows =
+            format!("select count(*) from {name} where org_id = '{org}' and user_id = '{theirs}'");
+        let there = count(&mut superuser.acquire().await.unwrap(), rows.clone()).await;
+        assert!(0 < there, "the tour leaves rows of the viewer in {name}");
+        for (service, pool) in
+            [(Service::Web, database.web()), (Service::Runtime, database.runtime())]
+        {
+            let mut own = begin_as(&pool, org, Some(theirs)).await;
+            assert_eq!(
+                count(&mut own, rows.clone()).await,
+                there,
+                "{service:?} sees the user's own"
+            );
+            drop(own);
+            for user in [Some(tour.org.owner.user_id.as_str()), None] {
+                let mut tx = begin_as(&pool, org, user).await;
+                assert_eq!(count(&mut tx, rows.clone()).await, 0, "{service:?} sees {name}");
+                if service != table.owner {
+                    continue;
+                }
+                for sql in [
+                    format!("update {name} set user_id = user_id where user_id = '{theirs}'"),
+                    format!("delete from {name} where user_id = '{theirs}'"),
+                ] {
+                    let done = sqlx::query(AssertSqlSafe(sql.clone())).execute(&mut *tx).await;
+                    assert_eq!(done.unwrap().rows_affected(), 0, "{sql}");
+                }
+            }
+        }
+    }
+}

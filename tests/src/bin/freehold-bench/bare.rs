@@ -3,9 +3,8 @@
 use anyhow::{Context, Result};
 use common_api::types::{CancelBatch, Execution, ExecutionExplanation, ExecutionStep};
 use shared_db::{
-    enums::{ActionKind, RiskLevel, SideEffect},
-    ids::{CoreActionId, ExecutionId, OrganizationId},
-    json,
+    ids::{ActivityId, ExecutionId, NoteId, OrganizationId},
+    page::{PAGE_SIZE_DEFAULT, PageRequest},
 };
 use sqlx::{PgPool, Postgres, pool::PoolConnection, postgres::PgPoolOptions};
 use std::net::SocketAddr;
@@ -14,10 +13,13 @@ use tonic::{Request, Response, Status, transport::Server};
 use uuid::Uuid;
 use web_api::v1::{
     self as pb,
-    core_action_service_server::{self, CoreActionServiceServer},
     execution_service_server::{self, ExecutionServiceServer},
+    note_service_server::{self, NoteServiceServer},
 };
-use web_service::store::actions::core_actions::{self, NewCoreAction};
+use web_service::{
+    resource::{Create, Get, List, Resource, Trail},
+    store::apps::notes::{Note, NoteFilter},
+};
 
 /// As many as a service has.
 const CONNECTIONS: u32 = 16;
@@ -37,7 +39,7 @@ pub(crate) async fn serve(listen: SocketAddr, database_url: &str, remote: &str) 
     let http = reqwest::Client::builder().build().context("no HTTP client")?;
     let bare = Bare { pool, http, url: format!("{remote}/status/200") };
     Server::builder()
-        .add_service(CoreActionServiceServer::new(bare.clone()))
+        .add_service(NoteServiceServer::new(bare.clone()))
         .add_service(ExecutionServiceServer::new(bare))
         .serve(listen)
         .await?;
@@ -64,62 +66,60 @@ impl Bare {
 }
 
 #[tonic::async_trait]
-impl core_action_service_server::CoreActionService for Bare {
-    async fn get_core_action(
-        &self,
-        request: Request<pb::GetCoreActionRequest>,
-    ) -> Answer<pb::CoreAction> {
+impl note_service_server::NoteService for Bare {
+    async fn get_note(&self, request: Request<pb::GetNoteRequest>) -> Answer<pb::Note> {
         let (org, id) = (organization(&request)?, id(&request.get_ref().id)?);
         let mut conn = self.connection().await?;
-        let action = core_actions::get(&mut conn, org, CoreActionId(id)).await;
-        Ok(Response::new(action.map_err(internal)?.try_into().map_err(internal)?))
+        let note = Note::get(&mut conn, org, NoteId(id)).await.map_err(internal)?;
+        Ok(Response::new(note.into_wire().map_err(internal)?))
     }
 
-    async fn create_core_action(
+    async fn list_notes(
         &self,
-        request: Request<pb::CreateCoreActionRequest>,
-    ) -> Answer<pb::CoreAction> {
+        request: Request<pb::ListNotesRequest>,
+    ) -> Answer<pb::ListNotesResponse> {
         let org = organization(&request)?;
-        let action = request.into_inner().core_action.unwrap_or_default();
-        let Some(pb::core_action::Kind::Http(http)) = &action.kind else {
-            return Err(Status::invalid_argument("not an HTTP action"));
-        };
-        let new = NewCoreAction {
-            slug: action.slug.clone(),
-            name: action.name.clone(),
-            description: None,
-            platform_id: None,
-            kind: ActionKind::Http,
-            config: json::from_message(http).map_err(internal)?,
-            input_schema: None,
-            output_schema: None,
-            risk: RiskLevel::Low,
-            side_effect: SideEffect::Pure,
-            scopes: vec![],
-            price_credits: None,
-            retry: None,
-            disabled: false,
+        let page = PageRequest { size: PAGE_SIZE_DEFAULT, after: None };
+        let mut conn = self.connection().await?;
+        let page = Note::list(&mut conn, org, &NoteFilter::default(), 0, &page).await;
+        let notes = page.map_err(internal)?.items;
+        Ok(Response::new(pb::ListNotesResponse { notes, ..pb::ListNotesResponse::default() }))
+    }
+
+    /// The statement writes the audit trail as well: the same one is compared.
+    async fn create_note(&self, request: Request<pb::CreateNoteRequest>) -> Answer<pb::Note> {
+        let org = organization(&request)?;
+        let note = request.into_inner().note.unwrap_or_default();
+        let new = Note::new_from(note).map_err(internal)?;
+        let trail = Trail {
+            id: ActivityId::generate(),
+            user: None,
+            api_key: None,
+            action: "CreateNote".to_owned(),
+            fields: Vec::new(),
+            trace_id: None,
         };
         let mut conn = self.connection().await?;
-        let made = core_actions::create(&mut conn, org, CoreActionId::generate(), new).await;
-        Ok(Response::new(made.map_err(internal)?.try_into().map_err(internal)?))
+        let made = Note::create(&mut conn, org, NoteId::generate(), new, &trail).await;
+        Ok(Response::new(made.map_err(internal)?.into_wire().map_err(internal)?))
     }
 
-    async fn list_core_actions(
+    async fn batch_get_notes(
         &self,
-        _: Request<pb::ListCoreActionsRequest>,
-    ) -> Answer<pb::ListCoreActionsResponse> {
+        _: Request<pb::BatchGetNotesRequest>,
+    ) -> Answer<pb::BatchGetNotesResponse> {
         Err(Status::unimplemented("not measured"))
     }
 
-    async fn update_core_action(
-        &self,
-        _: Request<pb::UpdateCoreActionRequest>,
-    ) -> Answer<pb::CoreAction> {
+    async fn update_note(&self, _: Request<pb::UpdateNoteRequest>) -> Answer<pb::Note> {
         Err(Status::unimplemented("not measured"))
     }
 
-    async fn delete_core_action(&self, _: Request<pb::DeleteCoreActionRequest>) -> Answer<()> {
+    async fn delete_note(&self, _: Request<pb::DeleteNoteRequest>) -> Answer<()> {
+        Err(Status::unimplemented("not measured"))
+    }
+
+    async fn undelete_note(&self, _: Request<pb::UndeleteNoteRequest>) -> Answer<pb::Note> {
         Err(Status::unimplemented("not measured"))
     }
 }

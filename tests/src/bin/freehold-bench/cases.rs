@@ -1,6 +1,6 @@
-//! The three cases, and what they need to be there.
+//! The four cases, and what they need to be there.
 
-use anyhow::{Result, bail};
+use anyhow::{Result, bail, ensure};
 use common_api::types::{
     ActionCall, Agent, AgentEndpoint, AgentType, EventType, HttpCall, SideEffect,
 };
@@ -8,24 +8,29 @@ use freehold_tests::{client::Caller, reach::failed};
 use rand::distr::{Alphanumeric, SampleString};
 use tonic::metadata::AsciiMetadataValue;
 use web_api::v1::{
-    CoreAction, CreateAgentRequest, CreateCoreActionRequest, GetCoreActionRequest,
-    StartExecutionRequest, WatchExecutionRequest, core_action::Kind,
+    CoreAction, CreateAgentRequest, CreateCoreActionRequest, CreateNoteRequest, GetNoteRequest,
+    ListNotesRequest, Note, StartExecutionRequest, WatchExecutionRequest, core_action::Kind,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Case {
     Read,
+    List,
     Create,
     Execute,
 }
 
-pub(crate) const ALL: [Case; 3] = [Case::Read, Case::Create, Case::Execute];
+pub(crate) const ALL: [Case; 4] = [Case::Read, Case::List, Case::Create, Case::Execute];
+
+/// Notes that are there before anything is listed.
+const NOTES: u64 = 200;
 
 impl Case {
     pub(crate) fn title(self) -> &'static str {
         match self {
-            Self::Read => "read (GetCoreAction)",
-            Self::Create => "create (CreateCoreAction)",
+            Self::Read => "read (GetNote)",
+            Self::List => "page of 50 (ListNotes)",
+            Self::Create => "create (CreateNote)",
             Self::Execute => "execute (start to final event, one HTTP call)",
         }
     }
@@ -35,7 +40,7 @@ impl Case {
 struct Subjects {
     agent: Agent,
     organization_id: String,
-    core_action_id: String,
+    note_id: String,
 }
 
 pub(crate) struct Cases {
@@ -65,34 +70,39 @@ impl Cases {
             .create_agent(CreateAgentRequest { agent: Some(agent), request_id: String::new() })
             .await
             .map_err(|it| failed("CreateAgent", &it))?;
-        let subjects = Subjects {
-            agent: made.into_inner(),
-            organization_id: action.organization_id,
-            core_action_id: action.id,
-        };
+        let mut note_id = String::new();
+        for n in 0..NOTES {
+            note_id = create_note(caller, tonic::Request::new(new_note(&run, n))).await?.id;
+        }
+        let organization_id = action.organization_id;
+        let subjects = Subjects { agent: made.into_inner(), organization_id, note_id };
         Ok(Self { subjects, run })
     }
 
     pub(crate) async fn call(&self, case: Case, side: &str, caller: &Caller, n: u64) -> Result<()> {
         match case {
             Case::Read => self.read(caller).await,
+            Case::List => self.list(caller).await,
             Case::Create => {
-                let slug = format!("bench-{}-{n}", self.run);
-                let action = new_action(&slug, "http://127.0.0.1");
-                let request = CreateCoreActionRequest { core_action: Some(action) };
-                let request = self.in_organization(request)?;
-                let made = caller.core_actions().create_core_action(request).await;
-                made.map_err(|it| failed("CreateCoreAction", &it))?;
-                Ok(())
+                let request = self.in_organization(new_note(&self.run, n))?;
+                create_note(caller, request).await.map(drop)
             }
             Case::Execute => self.execute(side, caller, n).await,
         }
     }
 
     async fn read(&self, caller: &Caller) -> Result<()> {
-        let request = GetCoreActionRequest { id: self.subjects.core_action_id.clone() };
-        let got = caller.core_actions().get_core_action(self.in_organization(request)?).await;
-        got.map_err(|it| failed("GetCoreAction", &it))?;
+        let request = GetNoteRequest { id: self.subjects.note_id.clone() };
+        let got = caller.notes().get_note(self.in_organization(request)?).await;
+        got.map_err(|it| failed("GetNote", &it))?;
+        Ok(())
+    }
+
+    async fn list(&self, caller: &Caller) -> Result<()> {
+        let request = self.in_organization(ListNotesRequest::default())?;
+        let page = caller.notes().list_notes(request).await;
+        let page = page.map_err(|it| failed("ListNotes", &it))?.into_inner();
+        ensure!(page.notes.len() == 50, "a page has {} notes", page.notes.len());
         Ok(())
     }
 
@@ -144,6 +154,21 @@ fn new_action(slug: &str, remote: &str) -> CoreAction {
         side_effect: SideEffect::Pure.into(),
         ..CoreAction::default()
     }
+}
+
+fn new_note(run: &str, n: u64) -> CreateNoteRequest {
+    let note = Note {
+        title: format!("Note {n} of {run}"),
+        body: "What somebody wanted to remember, in a line or two. ".repeat(4),
+        tags: vec!["bench".to_owned()],
+        ..Note::default()
+    };
+    CreateNoteRequest { note: Some(note) }
+}
+
+async fn create_note(caller: &Caller, request: tonic::Request<CreateNoteRequest>) -> Result<Note> {
+    let made = caller.notes().create_note(request).await;
+    Ok(made.map_err(|it| failed("CreateNote", &it))?.into_inner())
 }
 
 async fn create_action(caller: &Caller, action: CoreAction) -> Result<CoreAction> {
