@@ -1,10 +1,13 @@
 //! Steps as checkpoints: done once, looked up afterwards, and what passes from one to the next.
 
 use super::workshop::{Workshop, changes, quick};
-use runtime_service::store::{
-    actions,
-    lease::Lease,
-    turns::{Change, StepRow},
+use runtime_service::{
+    engine::EngineConfig,
+    store::{
+        actions,
+        lease::Lease,
+        turns::{Change, StepRow},
+    },
 };
 use serde_json::json;
 use shared_db::{
@@ -218,7 +221,9 @@ async fn many_executions_on_many_engines_end_once_each_without_gaps() {
         .map(|it| json!({ "step_key": format!("s{it}"), "core_action_id": action }))
         .collect();
     let agent = workshop.agent(json!(calls)).await;
-    let engines: Vec<_> = (0..3).map(|_| workshop.engine(quick())).collect();
+    // Nobody dies here: a machine that stands still for a moment takes no lease away.
+    let patient = || EngineConfig { lease_ttl: Duration::from_secs(20), ..quick() };
+    let engines: Vec<_> = (0..3).map(|_| workshop.engine(patient())).collect();
     let mut ids: Vec<ExecutionId> = Vec::new();
     for number in 0..60 {
         ids.push(workshop.start(agent, json!({ "n": number })).await);
