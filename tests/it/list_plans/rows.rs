@@ -4,7 +4,6 @@ use super::Reader;
 use crate::tour::Tour;
 use shared_db::ids::{OrganizationId, UserId};
 use sqlx::{AssertSqlSafe, PgPool, Row};
-use web_service::resource::Resource;
 
 const ROWS: u32 = 200_000;
 
@@ -14,55 +13,35 @@ struct Column {
     value: Option<String>,
 }
 
-/// Fills the tables of all plain resources, and returns whose rows a third of them are.
-pub(super) async fn fill(tour: &Tour) -> Reader {
-    let pool = tour.stack.database.superuser();
-    let orgs =
-        [OrganizationId::generate(), OrganizationId::generate(), tour.org.id.parse().unwrap()];
-    let users = [UserId::generate(), UserId::generate(), tour.org.viewer.user_id.parse().unwrap()];
-    for table in tables() {
-        copy(&pool, table, &orgs, &users).await;
+/// The tables of plain resources, each with the row that the tour has left in it.
+pub(super) struct Tables {
+    pool: PgPool,
+    orgs: [OrganizationId; 3],
+    users: [UserId; 3],
+}
+
+impl Tables {
+    pub(super) fn of(tour: &Tour) -> Self {
+        let (org, user) = (tour.org.id.parse().unwrap(), tour.org.viewer.user_id.parse().unwrap());
+        Self {
+            pool: tour.stack.database.superuser(),
+            orgs: [OrganizationId::generate(), OrganizationId::generate(), org],
+            users: [UserId::generate(), UserId::generate(), user],
+        }
     }
-    Reader { org: orgs[2], user: users[2] }
-}
 
-macro_rules! names {
-    ($($domain:ident::$plural:ident::$name:ident)*) => {
-        [$( <web_service::store::$domain::$plural::$name as Resource>::TABLE ),*]
-    };
-}
+    /// Whose rows a third of them are.
+    pub(super) fn reader(&self) -> Reader {
+        Reader { org: self.orgs[2], user: self.users[2] }
+    }
 
-fn tables() -> impl IntoIterator<Item = &'static str> {
-    names! {
-        marketplace::virtual_employees::VirtualEmployee
-        marketplace::hired_employees::HiredEmployee
-        marketplace::employee_connections::EmployeeConnection
-        apps::note_folders::NoteFolder
-        apps::notes::Note
-        apps::projects::Project
-        apps::tasks::Task
-        apps::messages::Message
-        apps::calendar_events::CalendarEvent
-        apps::emails::Email
-        apps::sheets::Sheet
-        apps::sheet_versions::SheetVersion
-        apps::workspace_items::WorkspaceItem
-        finance::bank_accounts::BankAccount
-        finance::transactions::Transaction
-        finance::brokerage_connections::BrokerageConnection
-        finance::portfolios::Portfolio
-        finance::holdings::Holding
-        finance::positions::Position
-        finance::wallet_connections::WalletConnection
-        integrations::catalog_integrations::CatalogIntegration
-        integrations::installations::Installation
-        integrations::integrations::Integration
-        billing::subscription_tiers::SubscriptionTier
-        billing::subscriptions::Subscription
-        billing::credit_prices::CreditPrice
-        billing::licenses::License
-        billing::license_sections::LicenseSection
-        research::research_templates::ResearchTemplate
+    pub(super) async fn fill(&self, table: &str) {
+        copy(&self.pool, table, &self.orgs, &self.users).await;
+    }
+
+    pub(super) async fn empty(&self, table: &str) {
+        let sql = format!("truncate web.{table} cascade");
+        sqlx::raw_sql(AssertSqlSafe(sql)).execute(&self.pool).await.unwrap();
     }
 }
 
