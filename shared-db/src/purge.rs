@@ -16,7 +16,7 @@ use crate::{
     scope::{Db, Scope},
 };
 use common_api::types::PurgedTable;
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use sqlx::PgConnection;
 use std::{future::Future, time::Duration};
 use step::Done;
@@ -37,31 +37,49 @@ pub struct Order {
     pub id: Uuid,
 }
 
-/// What one transaction has done to a table.
-#[derive(Clone, Copy, Debug)]
-pub struct Entry<'a> {
-    /// `web.activities`
-    pub table: &'a str,
-    pub erased: i64,
-    pub replaced: i64,
+/// What stands in the row of a purge.
+#[derive(Clone, Debug, Default)]
+pub struct Book {
+    /// Rows by table: `{"web.activities": {"erased": 12, "replaced": 3}}`.
+    pub counts: Value,
+    /// How far each column has been gone through.
+    pub progress: Value,
+}
+
+impl Book {
+    /// Counts more rows of `table`, such as `web.activities`.
+    pub fn add(&mut self, table: &str, erased: i64, replaced: i64) {
+        let of = object(&mut self.counts).entry(table).or_insert_with(|| json!({}));
+        for (name, more) in [("erased", erased), ("replaced", replaced)] {
+            let sum = of[name].as_i64().unwrap_or_default() + more;
+            of[name] = sum.into();
+        }
+    }
+}
+
+/// The object that a value is. What is none becomes an empty one.
+fn object(value: &mut Value) -> &mut Map<String, Value> {
+    if !value.is_object() {
+        *value = json!({});
+    }
+    value.as_object_mut().expect("it was made one")
 }
 
 /// Where a service keeps the receipt of its part.
 pub trait Ledger: Send + Sync {
-    /// Locks the row of a purge and returns how far it has come; `None` when it is over.
+    /// Locks the row of a purge and returns what stands in it; `None` when it is over.
     fn open<'a>(
         &'a self,
         conn: &'a mut PgConnection,
         purge: PurgeId,
-    ) -> impl Future<Output = Result<Option<Value>>> + Send + 'a;
+    ) -> impl Future<Output = Result<Option<Book>>> + Send + 'a;
 
-    /// Adds to the counts of a table, and replaces what it says of how far the purge has come.
+    /// Replaces what stands in it.
     fn note<'a>(
         &'a self,
         conn: &'a mut PgConnection,
         purge: PurgeId,
-        entry: Entry<'a>,
-        progress: &'a Value,
+        book: Book,
     ) -> impl Future<Output = Result<()>> + Send + 'a;
 }
 
@@ -161,23 +179,22 @@ async fn batch(
     at_most: i32,
 ) -> Result<Done> {
     let mut tx = db.begin(Scope::Platform).await?;
-    let Some(progress) = ledger.open(&mut tx, order.purge).await? else {
+    let Some(mut book) = ledger.open(&mut tx, order.purge).await? else {
         return Ok(Done::nothing());
     };
-    let mut progress = if let Value::Object(it) = progress { it } else { Map::new() };
     let key = step.key();
-    let before = progress.get(&key).cloned();
+    let before = book.progress.get(&key).cloned();
     let done = step::Batch { service: db.service(), order, step, at_most }
         .run(&mut tx, before.as_ref())
         .await?;
-    if let Some(after) = &done.after {
-        progress.insert(key, after.clone());
-    }
     if done.erased + done.replaced == 0 && done.after == before {
         return Ok(done);
     }
-    let entry = Entry { table: &step.table, erased: done.erased, replaced: done.replaced };
-    ledger.note(&mut tx, order.purge, entry, &Value::Object(progress)).await?;
+    if let Some(after) = &done.after {
+        object(&mut book.progress).insert(key, after.clone());
+    }
+    book.add(&step.table, done.erased, done.replaced);
+    ledger.note(&mut tx, order.purge, book).await?;
     tx.commit().await?;
     Ok(done)
 }

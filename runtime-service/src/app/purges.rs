@@ -13,7 +13,7 @@ use shared_db::{
     enums::{PurgeState, PurgeSubject},
     error::{Reason, Result},
     ids::{ExecutionId, OrganizationId, PurgeId},
-    purge::{self, Entry, Ledger},
+    purge::{self, Ledger},
     scope::Scope,
     service::Caller,
 };
@@ -66,11 +66,11 @@ impl Purges {
 
     async fn disable(&self, org: OrganizationId, id: PurgeId) -> Result<()> {
         let mut tx = self.core.db.begin(Scope::Platform).await?;
-        let progress = Receipts.open(&mut tx, id).await?.unwrap_or_default();
+        let mut book = Receipts.open(&mut tx, id).await?.unwrap_or_default();
         let erased = purges::disable(&mut tx, org).await?;
         if 0 < erased {
-            let entry = Entry { table: "runtime.agent_organizations", erased, replaced: 0 };
-            Receipts.note(&mut tx, id, entry, &progress).await?;
+            book.add("runtime.agent_organizations", erased, 0);
+            Receipts.note(&mut tx, id, book).await?;
         }
         tx.commit().await
     }

@@ -1,12 +1,11 @@
 //! The runtime's part of purges: what web has ordered, and the receipt of what was erased here.
 
 use common_api::types::PurgedTable;
-use serde_json::Value;
 use shared_db::{
     enums::{PurgeState, PurgeSubject},
     error::{Error, Result},
     ids::{ExecutionId, OrganizationId, PurgeId},
-    purge::{self, Entry, Order},
+    purge::{self, Book, Order},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -85,7 +84,7 @@ pub async fn live(
 pub struct Receipts;
 
 impl purge::Ledger for Receipts {
-    async fn open(&self, conn: &mut PgConnection, id: PurgeId) -> Result<Option<Value>> {
+    async fn open(&self, conn: &mut PgConnection, id: PurgeId) -> Result<Option<Book>> {
         sqlx::query!(
             "insert into runtime.purge_receipts (id)
              values ($1)
@@ -94,8 +93,9 @@ impl purge::Ledger for Receipts {
         )
         .execute(&mut *conn)
         .await?;
-        let progress = sqlx::query_scalar!(
-            "select progress
+        let book = sqlx::query_as!(
+            Book,
+            "select counts, progress
              from runtime.purge_receipts
              where id = $1
              for update",
@@ -103,29 +103,17 @@ impl purge::Ledger for Receipts {
         )
         .fetch_one(conn)
         .await?;
-        Ok(Some(progress))
+        Ok(Some(book))
     }
 
-    async fn note(
-        &self,
-        conn: &mut PgConnection,
-        id: PurgeId,
-        entry: Entry<'_>,
-        progress: &Value,
-    ) -> Result<()> {
+    async fn note(&self, conn: &mut PgConnection, id: PurgeId, book: Book) -> Result<()> {
         sqlx::query!(
             "update runtime.purge_receipts
-             set progress = $5,
-                 counts = counts || jsonb_build_object($2::text, jsonb_build_object(
-                     'erased', coalesce((counts #>> array[$2, 'erased'])::bigint, 0) + $3::bigint,
-                     'replaced', coalesce((counts #>> array[$2, 'replaced'])::bigint, 0) + $4::bigint
-                 ))
+             set counts = $2, progress = $3
              where id = $1",
             id.0,
-            entry.table,
-            entry.erased,
-            entry.replaced,
-            progress,
+            book.counts,
+            book.progress,
         )
         .execute(conn)
         .await?;

@@ -1,13 +1,12 @@
 //! The holes in append-only, and that no table is forgotten.
 
 use freehold_tests::database::TestDatabase;
-use serde_json::Value;
 use shared_db::{
     contract::Contract,
     enums::PurgeSubject,
     error::Result,
     ids::{OrganizationId, PurgeId},
-    purge::{self, Entry, Ledger, Order, What},
+    purge::{self, Book, Ledger, Order, What},
     scope::{Db, Service},
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, error::DatabaseError};
@@ -125,11 +124,11 @@ async fn what_is_append_only_goes_by_a_purge_under_way_and_by_nothing_else() {
 struct NoLedger;
 
 impl Ledger for NoLedger {
-    async fn open(&self, _: &mut PgConnection, _: PurgeId) -> Result<Option<Value>> {
-        Ok(Some(Value::Null))
+    async fn open(&self, _: &mut PgConnection, _: PurgeId) -> Result<Option<Book>> {
+        Ok(Some(Book::default()))
     }
 
-    async fn note(&self, _: &mut PgConnection, _: PurgeId, _: Entry<'_>, _: &Value) -> Result<()> {
+    async fn note(&self, _: &mut PgConnection, _: PurgeId, _: Book) -> Result<()> {
         Ok(())
     }
 }

@@ -8,7 +8,7 @@ use shared_db::{
     error::{Error, Result},
     ids::{OrganizationId, PurgeId, UserId},
     page::{Cursor, Page, PageRequest, Paged},
-    purge::{self, Entry, Order},
+    purge::{self, Book, Order},
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -204,9 +204,10 @@ pub async fn put_off(
 pub struct Receipts;
 
 impl purge::Ledger for Receipts {
-    async fn open(&self, conn: &mut PgConnection, id: PurgeId) -> Result<Option<Value>> {
-        let progress = sqlx::query_scalar!(
-            "select progress
+    async fn open(&self, conn: &mut PgConnection, id: PurgeId) -> Result<Option<Book>> {
+        let book = sqlx::query_as!(
+            Book,
+            "select counts, progress
              from web.purges
              where id = $1 and state = 'erasing'
              for update",
@@ -214,29 +215,17 @@ impl purge::Ledger for Receipts {
         )
         .fetch_optional(conn)
         .await?;
-        Ok(progress)
+        Ok(book)
     }
 
-    async fn note(
-        &self,
-        conn: &mut PgConnection,
-        id: PurgeId,
-        entry: Entry<'_>,
-        progress: &Value,
-    ) -> Result<()> {
+    async fn note(&self, conn: &mut PgConnection, id: PurgeId, book: Book) -> Result<()> {
         sqlx::query!(
             "update web.purges
-             set progress = $5,
-                 counts = counts || jsonb_build_object($2::text, jsonb_build_object(
-                     'erased', coalesce((counts #>> array[$2, 'erased'])::bigint, 0) + $3::bigint,
-                     'replaced', coalesce((counts #>> array[$2, 'replaced'])::bigint, 0) + $4::bigint
-                 ))
+             set counts = $2, progress = $3
              where id = $1",
             id.0,
-            entry.table,
-            entry.erased,
-            entry.replaced,
-            progress,
+            book.counts,
+            book.progress,
         )
         .execute(conn)
         .await?;
