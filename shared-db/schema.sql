@@ -2086,6 +2086,8 @@ create table web.workspace_items (
     created_at timestamp with time zone default now() not null,
     updated_at timestamp with time zone default now() not null,
     constraint workspace_items_pkey PRIMARY KEY (org_id, id),
+    constraint workspace_items_kind_resource_id_check CHECK (((kind = 'link'::web.workspace_item_kind) = (resource_id IS NULL))),
+    constraint workspace_items_kind_url_check CHECK (((kind = 'link'::web.workspace_item_kind) = (url IS NOT NULL))),
     constraint workspace_items_position_check CHECK ((("position" >= 0) AND ("position" <= 1000000))),
     constraint workspace_items_section_check CHECK ((char_length(section) <= 100)),
     constraint workspace_items_title_check CHECK (((char_length(title) >= 1) AND (char_length(title) <= 200))),

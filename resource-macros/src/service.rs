@@ -101,12 +101,12 @@ fn method(service: &Service, verb: Verb) -> TokenStream {
         }
         Verb::Create => (
             one,
-            quote!(plain::create::<#row>(&self.app, &caller, plain::given(#field, request.#singular)?).await?),
+            quote!(plain::create::<#row>(&self.app, &caller, crate::api::request::required(#field, request.#singular)?).await?),
         ),
         Verb::Update => (
             one,
             quote! {{
-                let given = plain::given(#field, request.#singular)?;
+                let given = crate::api::request::required(#field, request.#singular)?;
                 plain::update::<#row>(&self.app, &caller, given, request.update_mask).await?
             }},
         ),

@@ -79,6 +79,8 @@ pub(crate) struct Spec {
     pub(crate) soft_delete: bool,
     /// The module writes [`Rules`] itself.
     pub(crate) rules: bool,
+    /// The module has statements of its own that read rows.
+    pub(crate) statements: bool,
     pub(crate) verbs: Vec<Verb>,
     pub(crate) columns: Vec<Column>,
     pub(crate) filters: Vec<Filter>,
@@ -126,6 +128,7 @@ impl Parse for Spec {
             scope: Scope::Tenant,
             soft_delete: false,
             rules: false,
+            statements: false,
             verbs: vec![Verb::Get, Verb::List, Verb::Create, Verb::Update, Verb::Delete],
             columns: Vec::new(),
             filters: Vec::new(),
@@ -162,6 +165,7 @@ impl Spec {
             "global" => self.scope = Scope::Global,
             "soft_delete" => self.soft_delete = true,
             "rules" => self.rules = true,
+            "statements" => self.statements = true,
             "plural" => {
                 let plural;
                 parenthesized!(plural in input);
@@ -176,7 +180,7 @@ impl Spec {
             _ => {
                 return Err(syn::Error::new(
                     word.span(),
-                    "expected a scope, soft_delete, rules, plural(…) or verbs(…)",
+                    "expected a scope, soft_delete, rules, statements, plural(…) or verbs(…)",
                 ));
             }
         }

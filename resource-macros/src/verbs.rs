@@ -1,12 +1,12 @@
 //! One function for each verb, around one statement.
 
 use crate::{
-    columns::{Column, Setter},
+    columns::{Column, Setter, snake},
     spec::{Order, Spec, Verb},
     sql::{Statement, names, selected, told},
 };
 use proc_macro2::TokenStream;
-use quote::quote;
+use quote::{format_ident, quote};
 
 pub(crate) fn tokens(spec: &Spec) -> TokenStream {
     let verb = |verb: Verb, tokens: fn(&Spec) -> TokenStream| spec.has(verb).then(|| tokens(spec));
@@ -19,7 +19,22 @@ pub(crate) fn tokens(spec: &Spec) -> TokenStream {
         verb(Verb::Delete, delete),
         verb(Verb::Undelete, undelete),
     ];
-    all.into_iter().flatten().collect()
+    let statements = spec.statements.then(|| statements(spec));
+    statements.into_iter().chain(all.into_iter().flatten()).collect()
+}
+
+/// A macro called like the resource, for statements that are written out and read rows: `note!("select", "from web.notes …", …)`.
+fn statements(spec: &Spec) -> TokenStream {
+    let row = &spec.name;
+    let name = format_ident!("{}", snake(&row.to_string()));
+    let columns = format!(" {} ", selected(spec));
+    quote! {
+        macro_rules! #name {
+            ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
+                ::sqlx::query_as!(#row, $head + #columns + $tail $(, $arg)*)
+            };
+        }
+    }
 }
 
 /// What makes a row one that is there.

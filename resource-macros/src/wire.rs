@@ -30,7 +30,7 @@ impl Column {
         let path = format!("{kind}.{}", self.field);
         let value = match last(self.base()).as_str() {
             "Object" if self.is_message() => quote!(#value.unwrap_or_default()),
-            _ if self.is_message() => quote!(crate::resource::required(#path, #value)?),
+            _ if self.is_message() => quote!(crate::api::request::required(#path, #value)?),
             _ => value.clone(),
         };
         quote!(crate::resource::Column::from_wire(#path, #value)?)

@@ -124,6 +124,10 @@ macro_rules! law_tests {
 // - members are removed without an etag; a key is never changed, only revoked, and its name need not be unique;
 // - executions are changed by what they do: they have no masks, no etags, and are cancelled instead of deleted;
 // - several files may have the same name;
+// - hired employees and installations come of an offer and versions of sheets of a sheet, by methods of their own (web/marketplace,
+//   web/integrations, web/apps); an installation is taken away by one as well;
+// - messages are not changed but for who has read them, and subscriptions are ended, not deleted;
+// - prices are never changed or deleted: the next version follows;
 // - activities are written by what they tell of, nothing changes or removes them, and viewers do not read them (web/identity).
 conformance! {
     organizations: Organizations [reads lists creates duplicates updates etags deletes delete_etags];

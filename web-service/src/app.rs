@@ -7,6 +7,7 @@ pub mod files;
 pub mod integrations;
 pub mod marketplace;
 pub mod members;
+pub mod messages;
 pub mod organizations;
 pub mod purges;
 pub mod users;

@@ -4,6 +4,7 @@
 //! - [`app`]: what takes more than one statement; [`app::change`] holds a change and its line in the audit trail together.
 //! - [`store`]: the statements, one module a resource; [`resource`] is what the plain ones share.
 //! - [`storage`]: the bytes of files, in a folder or in a bucket; [`file_server`] serves them to whoever has a signed URL.
+//! - [`configs`]: what schemas, configurations and templates may say.
 //! - [`runtime`]: the client of runtime-service.
 //! - [`auth`]: who is calling: a key of an organization, a token of a configured issuer, or the platform itself.
 
@@ -11,6 +12,7 @@ pub mod api;
 pub mod app;
 pub mod auth;
 pub mod config;
+pub mod configs;
 pub mod file_server;
 pub mod resource;
 pub mod runtime;

@@ -9,7 +9,7 @@ mod column;
 mod owner;
 mod refusal;
 
-pub use column::{Column, Condition, Decimal, Flag, Object, far_future, far_past, required};
+pub use column::{Column, Condition, Decimal, Flag, Object, far_future, far_past};
 pub(crate) use column::{id_column, wire_enums};
 pub use owner::{Everyone, Mine, Owner};
 pub use refusal::{Named, absent_or_changed, already_there, in_use, not_found, refused};
@@ -20,7 +20,7 @@ use shared_db::{
     error::Result,
     ids::{ActivityId, ApiKeyId, Etag, UserId},
     page::{Page, PageRequest},
-    service::{Caller, Mask},
+    service::Mask,
 };
 use sqlx::PgConnection;
 use std::{fmt::Display, str::FromStr};
@@ -189,17 +189,4 @@ pub struct Trail {
     pub action: String,
     pub fields: Vec<String>,
     pub trace_id: Option<String>,
-}
-
-impl Trail {
-    pub fn new(caller: &Caller, action: String, fields: Vec<String>) -> Self {
-        Self {
-            id: ActivityId::generate(),
-            user: caller.user,
-            api_key: caller.api_key,
-            action,
-            fields,
-            trace_id: shared_db::service::telemetry::trace_id(),
-        }
-    }
 }

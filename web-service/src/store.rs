@@ -3,7 +3,7 @@
 pub mod actions;
 pub mod apps;
 pub mod billing;
-pub mod configs;
+pub mod deleted;
 pub mod enums;
 pub mod finance;
 pub mod identity;

@@ -6,3 +6,4 @@ mod note_folders;
 mod notes;
 mod sheet_versions;
 mod tasks;
+mod workspace_items;

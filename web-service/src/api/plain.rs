@@ -1,21 +1,19 @@
 //! The plain verbs, the same for every resource: parse, one call, wrap. `service!` writes the methods that come here.
 
 use crate::{
-    api::request,
+    api::request::{self, list_id},
     app::{
         App,
         change::{Change, Subject},
     },
     resource::{
-        BatchGet, Create, Delete, Get, List, ListRequest, Owner, Resource, Trail, Undelete, Update,
+        BatchGet, Create, Delete, Get, List, ListRequest, Owner, Resource, Undelete, Update,
     },
 };
 use prost_types::FieldMask;
 use shared_db::{
-    error::{Error, Reason, Result},
+    error::{Error, Result},
     ids::Etag,
-    page::ListId,
-    scope::Tx,
     service::{Caller, Mask},
 };
 use std::collections::HashMap;
@@ -33,11 +31,16 @@ pub async fn batch_get<R: BatchGet>(
     caller: &Caller,
     ids: &[String],
 ) -> Result<Vec<R::Wire>> {
-    let ids: Vec<R::Id> = ids.iter().map(|it| request::id("ids", it)).collect::<Result<_>>()?;
+    let ids = request::ids(ids)?;
     let owner = R::Owner::of(caller)?;
     let mut tx = app.db.begin(R::Owner::reads(caller)?).await?;
     let rows = R::batch_get(&mut tx, owner, &ids).await?;
     drop(tx);
+    in_order::<R>(&ids, rows)
+}
+
+/// The rows in the order of `ids`; an error names the first that is not there.
+pub fn in_order<R: Resource>(ids: &[R::Id], rows: Vec<R>) -> Result<Vec<R::Wire>> {
     let mut found = HashMap::new();
     for row in rows {
         let wire = row.into_wire()?;
@@ -63,12 +66,8 @@ where
     let filter = request.filter()?;
     let order = order::<Q::Resource>(request.order_by())?;
     let owner = Owned::<Q>::of(caller)?;
-    let list = ListId(format!(
-        "{} {:?} {:?} {order} {filter:?}",
-        Q::Resource::TABLE,
-        caller.org,
-        caller.user
-    ));
+    let conditions = format!("{filter:?}");
+    let list = list_id(caller, Q::Resource::TABLE, &[Q::Resource::ORDERS[order], &conditions]);
     let (size, token) = request.page();
     let page = app.page_tokens.open(size, token, &list)?;
     let scope = Owned::<Q>::reads(caller)?;
@@ -94,19 +93,14 @@ fn order<R: List>(text: &str) -> Result<usize> {
     R::ORDERS.iter().position(|it| *it == text).ok_or_else(unknown)
 }
 
-/// The message that a request carries.
-pub fn given<T>(field: &'static str, message: Option<T>) -> Result<T> {
-    request::required(field, message)
-}
-
 pub async fn create<R: Create>(app: &App, caller: &Caller, wire: R::Wire) -> Result<R::Wire> {
     let mut new = R::new_from(wire)?;
     let (owner, id) = (R::Owner::of(caller)?, R::new_id());
-    let change = Changing::<R>::new(caller, "Create", id, Vec::new());
+    let change = change::<R>(caller, "Create", id);
     let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
     R::creating(&mut tx, owner, &mut new).await?;
-    let made = R::create(&mut tx, owner, id, new, &change.trail).await;
-    change.made(tx, made).await?.into_wire()
+    let made = R::create(&mut tx, owner, id, new, &change.trail()).await;
+    change.finish(tx, made, R::Owner::HAS_TRAIL).await?.into_wire()
 }
 
 pub async fn update<R: Update>(
@@ -120,11 +114,11 @@ pub async fn update<R: Update>(
     let etag = R::etag_of(&wire).and_then(Etag::expected);
     let mut patch = R::patch_from(wire, &mask)?;
     let owner = R::Owner::of(caller)?;
-    let change = Changing::<R>::new(caller, "Update", id, mask.fields());
+    let change = change::<R>(caller, "Update", id).fields(mask.fields());
     let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
     R::updating(&mut tx, owner, id, &mut patch).await?;
-    let changed = R::update(&mut tx, owner, id, etag, patch, &change.trail).await;
-    change.made(tx, changed).await?.into_wire()
+    let changed = R::update(&mut tx, owner, id, etag, patch, &change.trail()).await;
+    change.finish(tx, changed, R::Owner::HAS_TRAIL).await?.into_wire()
 }
 
 fn wire_id<R: Resource>(wire: &R::Wire) -> Result<R::Id> {
@@ -135,59 +129,25 @@ fn wire_id<R: Resource>(wire: &R::Wire) -> Result<R::Id> {
 pub async fn delete<R: Delete>(app: &App, caller: &Caller, id: &str, etag: &str) -> Result<()> {
     let id: R::Id = request::id("id", id)?;
     let owner = R::Owner::of(caller)?;
-    let change = Changing::<R>::new(caller, "Delete", id, Vec::new());
+    let change = change::<R>(caller, "Delete", id);
     let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
     R::deleting(&mut tx, owner, id).await?;
-    let gone = R::delete(&mut tx, owner, id, Etag::expected(etag), &change.trail).await;
-    change.made(tx, gone).await
+    let gone = R::delete(&mut tx, owner, id, Etag::expected(etag), &change.trail()).await;
+    change.finish(tx, gone, R::Owner::HAS_TRAIL).await
 }
 
 pub async fn undelete<R: Undelete>(app: &App, caller: &Caller, id: &str) -> Result<R::Wire> {
     let id: R::Id = request::id("id", id)?;
     let owner = R::Owner::of(caller)?;
-    let change = Changing::<R>::new(caller, "Undelete", id, Vec::new());
+    let change = change::<R>(caller, "Undelete", id);
     let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
     R::returning(&mut tx, owner, id).await?;
-    let back = R::undelete(&mut tx, owner, id, &change.trail).await;
-    change.made(tx, back).await?.into_wire()
+    let back = R::undelete(&mut tx, owner, id, &change.trail()).await;
+    change.finish(tx, back, R::Owner::HAS_TRAIL).await?.into_wire()
 }
 
-/// A change under way, and what will be told of it.
-struct Changing<'a, R: Resource> {
-    caller: &'a Caller,
-    id: R::Id,
-    trail: Trail,
-}
-
-impl<'a, R: Resource> Changing<'a, R> {
-    fn new(caller: &'a Caller, verb: &str, id: R::Id, fields: Vec<String>) -> Self {
-        let trail = Trail::new(caller, format!("{verb}{}", R::NAME), fields);
-        Self { caller, id, trail }
-    }
-
-    /// Commits what was made, with what the audit trail says of it.
-    async fn made<T>(&self, mut tx: Tx, made: Result<T>) -> Result<T> {
-        let made = made.map_err(|error| self.without_organization(error))?;
-        if !R::Owner::HAS_TRAIL {
-            let subject = Subject { kind: R::KIND, id: R::uuid(self.id) };
-            let change = Change::new(self.caller, &self.trail.action, subject);
-            change.fields(self.trail.fields.clone()).append(&mut tx).await?;
-        }
-        tx.commit().await?;
-        Ok(made)
-    }
-
-    /// A caller may outlive its organization by the few seconds that it is remembered.
-    fn without_organization(&self, error: Error) -> Error {
-        match (error.constraint(), self.caller.org) {
-            (Some(it), Some(org)) if it.ends_with("_org_id_fkey") => {
-                Error::not_found("organization", org)
-            }
-            (Some(it), _) if it.ends_with("_user_id_fkey") => {
-                let problem = "the user is no member of the organization any more".to_owned();
-                Error::Denied { reason: Reason::UserInactive, problem }
-            }
-            _ => error,
-        }
-    }
+/// A change of one, as the trail tells of it.
+fn change<'a, R: Resource>(caller: &'a Caller, verb: &str, id: R::Id) -> Change<'a> {
+    let subject = Subject { kind: R::KIND, id: R::uuid(id) };
+    Change::new(caller, format!("{verb}{}", R::NAME), subject)
 }

@@ -19,6 +19,11 @@ pub fn id_if_any<T: FromStr>(field: &'static str, value: &str) -> Result<Option<
     if value.is_empty() { Ok(None) } else { id(field, value).map(Some) }
 }
 
+/// The ids in the field `ids`.
+pub fn ids<T: FromStr>(values: &[String]) -> Result<Vec<T>> {
+    values.iter().map(|it| id("ids", it)).collect()
+}
+
 /// The message in `field`.
 pub fn required<T>(field: &'static str, value: Option<T>) -> Result<T> {
     value.ok_or_else(|| Error::invalid(field, "is required"))

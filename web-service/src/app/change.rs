@@ -9,17 +9,21 @@
 //!     .await?;
 //! ```
 
-use crate::store::identity::activities::{self, NewActivity};
+use crate::{
+    resource::Trail,
+    store::identity::activities::{self, NewActivity},
+};
 use shared_db::{
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     ids::{
-        AgentId, ApiKeyId, CoreActionId, ExecutionId, FileId, InputRequestId, OrganizationId,
-        PlatformId, UserId,
+        ActivityId, AgentId, ApiKeyId, CoreActionId, ExecutionId, FileId, InputRequestId,
+        OrganizationId, PlatformId, UserId,
     },
     scope::{Db, Scope, Tx},
     service::{Caller, telemetry},
 };
 use sqlx::PgConnection;
+use std::borrow::Cow;
 use uuid::Uuid;
 
 /// What is changed, as the audit trail names it.
@@ -68,7 +72,7 @@ subjects! {
 pub struct Change<'a> {
     caller: &'a Caller,
     /// The method.
-    action: &'a str,
+    action: Cow<'a, str>,
     subject: Subject,
     fields: Vec<String>,
     /// In whose trail it stands. Without one it stands in the log.
@@ -78,8 +82,12 @@ pub struct Change<'a> {
 
 impl<'a> Change<'a> {
     /// A change in the organization that the caller acts in, by the caller's method `action`.
-    pub fn new(caller: &'a Caller, action: &'a str, subject: impl Into<Subject>) -> Self {
-        let subject = subject.into();
+    pub fn new(
+        caller: &'a Caller,
+        action: impl Into<Cow<'a, str>>,
+        subject: impl Into<Subject>,
+    ) -> Self {
+        let (action, subject) = (action.into(), subject.into());
         Self { caller, action, subject, fields: Vec::new(), org: caller.org, across: false }
     }
 
@@ -116,10 +124,30 @@ impl<'a> Change<'a> {
             None => self.caller.scope()?,
         };
         let mut tx = db.begin(scope).await?;
-        let done = work(&mut tx).await.map_err(|error| self.without_organization(error))?;
-        self.append(&mut tx).await?;
+        let done = work(&mut tx).await;
+        self.finish(tx, done, false).await
+    }
+
+    /// Commits what was done with the line in the trail; `told` says that the statements have written it themselves.
+    pub async fn finish<T>(&self, mut tx: Tx, done: Result<T>, told: bool) -> Result<T> {
+        let done = done.map_err(|error| self.without_owner(error))?;
+        if !told {
+            self.append(&mut tx).await?;
+        }
         tx.commit().await?;
         Ok(done)
+    }
+
+    /// What the trail will say, for a statement that writes it down itself.
+    pub fn trail(&self) -> Trail {
+        Trail {
+            id: ActivityId::generate(),
+            user: self.caller.user,
+            api_key: self.caller.api_key,
+            action: self.action.clone().into_owned(),
+            fields: self.fields.clone(),
+            trace_id: telemetry::trace_id(),
+        }
     }
 
     /// Writes the change down in a transaction that is open already.
@@ -132,21 +160,21 @@ impl<'a> Change<'a> {
         let activity = NewActivity {
             actor_user: self.caller.user,
             actor_api_key: self.caller.api_key,
-            action: self.action,
+            action: &self.action,
             resource_type: self.subject.kind,
             resource_id: self.subject.id,
             fields: &self.fields,
             trace_id: trace_id.as_deref(),
         };
         let appended = activities::append(conn, org, &activity).await;
-        appended.map_err(|error| self.without_organization(error))
+        appended.map_err(|error| self.without_owner(error))
     }
 
     /// What happens to the platform, or to an organization that is no more, belongs to nobody's trail: the log has it.
     pub fn log(&self, trace_id: Option<&str>) {
         tracing::info!(
             target: "audit",
-            action = self.action,
+            action = %self.action,
             resource_type = self.subject.kind,
             resource_id = %self.subject.id,
             fields = ?self.fields,
@@ -157,11 +185,15 @@ impl<'a> Change<'a> {
         );
     }
 
-    /// A caller may outlive its organization by the few seconds that it is remembered.
-    fn without_organization(&self, error: Error) -> Error {
+    /// A caller may outlive its organization, or its membership, by the few seconds that it is remembered.
+    fn without_owner(&self, error: Error) -> Error {
         match (error.constraint(), self.org) {
             (Some(it), Some(org)) if it.ends_with("_org_id_fkey") => {
                 Error::not_found("organization", org)
+            }
+            (Some(it), Some(_)) if it.ends_with("_user_id_fkey") => {
+                let problem = "the user is no member of the organization any more".to_owned();
+                Error::Denied { reason: Reason::UserInactive, problem }
             }
             _ => error,
         }

@@ -6,14 +6,12 @@ use crate::{
         change::{Change, Subject},
         marketplace::may_upgrade,
     },
+    configs,
     resource::{Everyone, Get},
-    store::{
-        configs,
-        integrations::{
-            catalog_integrations::CatalogIntegration,
-            installations::{self, Installation},
-            integrations,
-        },
+    store::integrations::{
+        catalog_integrations::CatalogIntegration,
+        installations::{self, Installation},
+        integrations,
     },
 };
 use shared_db::{

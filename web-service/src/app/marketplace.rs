@@ -5,13 +5,11 @@ use crate::{
         App,
         change::{Change, Subject},
     },
+    configs,
     resource::{Everyone, Get},
-    store::{
-        configs,
-        marketplace::{
-            hired_employees::{self, HiredEmployee, NewHiredEmployee},
-            virtual_employees::VirtualEmployee,
-        },
+    store::marketplace::{
+        hired_employees::{self, HiredEmployee, NewHiredEmployee},
+        virtual_employees::VirtualEmployee,
     },
 };
 use shared_db::{

@@ -4,7 +4,7 @@ use chrono::{DateTime, Utc};
 use prost_types::{Struct, Timestamp};
 use serde_json::Value;
 use shared_db::{
-    error::{Error, Result},
+    error::Result,
     ids::{AgentId, CoreActionId, ExecutionId, FileId, OrganizationId, PlatformId, UserId},
     json,
     wire::{time, timestamp},
@@ -215,11 +215,6 @@ macro_rules! wire_enums {
     )*};
 }
 pub(crate) use wire_enums;
-
-/// A message that a request does not do without.
-pub fn required<T>(field: &'static str, wire: Option<T>) -> Result<T> {
-    wire.ok_or_else(|| Error::invalid(field, "is required"))
-}
 
 /// Where a row without a time stands in an ascending list. The statements say the same.
 pub fn far_future() -> DateTime<Utc> {

@@ -317,7 +317,6 @@ impl Resource for WorkspaceItems {
         json!({
             "kind": "WORKSPACE_ITEM_KIND_LINK",
             "title": "Some text",
-            "resource_id": "0195d3a8-0000-7000-8000-000000000001",
             "url": "https://example.test/a",
             "section": "Some text",
             "position": 2,

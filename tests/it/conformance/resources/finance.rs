@@ -1,6 +1,6 @@
 //! What a user owns elsewhere: nobody else sees it.
 
-use super::needed::made;
+use super::needed::{made, portfolio};
 use crate::conformance::resource::Resource;
 use freehold_tests::{
     client::Caller,
@@ -163,9 +163,7 @@ impl Resource for Holdings {
     }
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({
-            "portfolio": made(&org.viewer(), "PortfolioService/CreatePortfolio", json!({ "portfolio": { "name": "P", "currency": "EUR" } })).await,
-        })
+        json!({ "portfolio": portfolio(&org.viewer()).await })
     }
 
     fn draft(given: &Value, name: &str) -> Value {
@@ -202,9 +200,7 @@ impl Resource for Positions {
     }
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({
-            "portfolio": made(&org.viewer(), "PortfolioService/CreatePortfolio", json!({ "portfolio": { "name": "P", "currency": "EUR" } })).await,
-        })
+        json!({ "portfolio": portfolio(&org.viewer()).await })
     }
 
     fn draft(given: &Value, name: &str) -> Value {

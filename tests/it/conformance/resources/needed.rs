@@ -37,6 +37,12 @@ pub(crate) async fn tier(org: &Org, name: &str) -> String {
     made(&org.everywhere(), "SubscriptionTierService/CreateSubscriptionTier", tier).await
 }
 
+/// A portfolio of the caller's own.
+pub(crate) async fn portfolio(by: &Caller) -> String {
+    let portfolio = json!({ "portfolio": { "name": "P", "currency": "EUR" } });
+    made(by, "PortfolioService/CreatePortfolio", portfolio).await
+}
+
 /// The number at the end of the name of a draft.
 pub(crate) fn number(name: &str) -> usize {
     name.rsplit('-').next().and_then(|it| it.parse().ok()).unwrap_or(0)

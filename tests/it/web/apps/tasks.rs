@@ -23,6 +23,12 @@ async fn titles(org: &Org, list: Value) -> Vec<String> {
     list["tasks"].as_array().into_iter().flatten().map(title).collect()
 }
 
+async fn file(org: &Org) -> String {
+    // "hello"
+    let upload = json!({ "file": { "name": "picture.png" }, "chunk": "aGVsbG8=" });
+    made(&org.developer(), "FileService/UploadFile", upload).await
+}
+
 async fn employee(org: &Org) -> String {
     let hire = json!({ "virtual_employee_id": offer(org).await });
     made(&org.admin(), "HiredEmployeeService/HireEmployee", hire).await
@@ -142,4 +148,32 @@ async fn filters_are_those_of_a_board() {
     let delete = json!({ "id": project });
     let result = org.developer().call("ProjectService/DeleteProject", delete).await;
     assert_fails(result, Code::FailedPrecondition, Reason::ResourceInUse, None);
+}
+
+#[tokio::test]
+async fn a_project_goes_when_its_tasks_are_deleted_and_they_come_back_without_it() {
+    let org = Stack::shared().await.organization().await;
+    let project = json!({ "project": { "name": "P" } });
+    let project = made(&org.developer(), "ProjectService/CreateProject", project).await;
+    let id = json!({ "id": task(&org, json!({ "title": "T", "project_id": project })).await });
+    org.developer().call("TaskService/DeleteTask", id.clone()).await.unwrap();
+    let delete = json!({ "id": project });
+    org.developer().call("ProjectService/DeleteProject", delete).await.unwrap();
+    let back = org.developer().call("TaskService/UndeleteTask", id).await.unwrap();
+    assert!(back["project_id"].is_null(), "{back:#}");
+}
+
+#[tokio::test]
+async fn pictures_of_a_task_are_files_of_its_organization() {
+    let stack = Stack::shared().await;
+    let (org, other) = (stack.organization().await, stack.organization().await);
+    let (ours, theirs) = (file(&org).await, file(&other).await);
+    let id = task(&org, json!({ "title": "T", "screenshot_file_ids": [ours] })).await;
+    let stray = json!({ "task": { "title": "T", "screenshot_file_ids": [ours, theirs] } });
+    let change = json!({ "task": { "id": id, "screenshot_file_ids": [theirs] }, "update_mask": ["screenshot_file_ids"] });
+    for (method, request) in [("CreateTask", stray), ("UpdateTask", change)] {
+        let result = org.developer().call(&format!("TaskService/{method}"), request).await;
+        assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+    }
+    assert_eq!(get(&org, &id).await["screenshot_file_ids"], json!([ours]));
 }

@@ -1,7 +1,10 @@
 //! What is sold: prices that never change, tiers, and one subscription at a time.
 
 use crate::conformance::resources::needed::tier;
-use freehold_tests::{errors::assert_fails, stack::Stack};
+use freehold_tests::{
+    errors::assert_fails,
+    stack::{Org, Stack},
+};
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use shared_db::{error::Reason, ids::WorkerId};
@@ -76,5 +79,36 @@ async fn what_is_without_limit_says_no_number() {
         org.viewer().call("SubscriptionTierService/GetSubscriptionTier", get).await.unwrap();
     for field in ["monthly_credits", "concurrent_runs_max", "price_usd_monthly"] {
         assert!(tier[field].is_null(), "{field}: {tier:#}");
+    }
+}
+
+#[tokio::test]
+async fn what_is_not_listed_is_kept_by_who_has_it_and_taken_by_nobody() {
+    let org = Stack::shared().await.organization().await;
+    let other = Stack::shared().await.organization().await;
+    let (old, new) = (tier(&org, "Old").await, tier(&org, "New").await);
+    let period = json!({ "start": "2026-11-01T00:00:00Z", "end": "2026-12-01T00:00:00Z", "later": "2027-01-01T00:00:00Z" });
+    let subscribe = async |org: &Org, tier: &str| {
+        let subscription = json!({
+            "tier_id": tier, "period_start_time": period["start"], "period_end_time": period["end"],
+        });
+        let request = json!({ "subscription": subscription });
+        org.owner().call("SubscriptionService/CreateSubscription", request).await
+    };
+    let kept = subscribe(&org, &old).await.unwrap();
+    let moving = subscribe(&other, &new).await.unwrap();
+    let hide = json!({ "subscription_tier": { "id": old }, "update_mask": ["listed"] });
+    org.everywhere().call("SubscriptionTierService/UpdateSubscriptionTier", hide).await.unwrap();
+
+    let change = async |org: &Org, id: &Value, field: &str, value: &Value| {
+        let request = json!({ "subscription": { "id": id, field: value }, "update_mask": [field] });
+        org.owner().call("SubscriptionService/UpdateSubscription", request).await
+    };
+    change(&org, &kept["id"], "period_end_time", &period["later"]).await.unwrap();
+    let third = Stack::shared().await.organization().await;
+    for refused in
+        [change(&other, &moving["id"], "tier_id", &json!(old)).await, subscribe(&third, &old).await]
+    {
+        assert_fails(refused, Code::FailedPrecondition, Reason::NotListed, None);
     }
 }

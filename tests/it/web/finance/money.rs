@@ -1,6 +1,6 @@
 //! What a user owns elsewhere: exact amounts, rows that hang together, and addresses.
 
-use crate::conformance::resources::needed::made;
+use crate::conformance::resources::needed::{made, portfolio};
 use freehold_tests::{client::Caller, errors::assert_fails, stack::Stack};
 use serde_json::{Value, json};
 use shared_db::error::Reason;
@@ -53,8 +53,7 @@ async fn nothing_hangs_on_what_is_another_users() {
     let theirs = account(&org.owner()).await;
     let result = book(&org.viewer(), &theirs, "1").await;
     assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
-    let portfolio = json!({ "portfolio": { "name": "P", "currency": "EUR" } });
-    let portfolio = made(&org.owner(), "PortfolioService/CreatePortfolio", portfolio).await;
+    let portfolio = portfolio(&org.owner()).await;
     let holding =
         json!({ "portfolio_id": portfolio, "symbol": "ACME", "quantity": "1", "currency": "EUR" });
     let request = json!({ "holding": holding });
@@ -81,8 +80,7 @@ async fn an_account_takes_its_transactions_with_it() {
 async fn a_position_is_closed_at_a_price_after_it_was_opened() {
     let org = Stack::shared().await.organization().await;
     let viewer = org.viewer();
-    let portfolio = json!({ "portfolio": { "name": "P", "currency": "EUR" } });
-    let portfolio = made(&viewer, "PortfolioService/CreatePortfolio", portfolio).await;
+    let portfolio = portfolio(&viewer).await;
     let position = json!({
         "portfolio_id": portfolio, "symbol": "ACME", "quantity": "1", "entry_price": "10", "currency": "EUR",
         "opened_time": "2026-11-02T10:00:00Z",

@@ -52,6 +52,26 @@ async fn a_key_does_no_more_than_the_member_that_it_acts_for() {
     assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
 }
 
+/// A key that can do less than whom it belongs to was made so on purpose: permissions of theirs do not widen it.
+#[tokio::test]
+async fn a_lesser_key_has_none_of_its_members_permissions() {
+    let org = Stack::shared().await.organization().await;
+    let user = &org.developer.user_id;
+    let member = json!({ "user_id": user, "permissions": ["ActivityService/*"] });
+    let request = json!({ "member": member, "update_mask": ["permissions"] });
+    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    let activities = async |role: &str| {
+        let role = format!("MEMBER_ROLE_{role}");
+        let key = json!({ "name": "k", "role": role, "user_id": user });
+        let made = create(&org.admin(), key).await.unwrap();
+        let caller = with(&org, made["secret"].as_str().unwrap());
+        caller.call("ActivityService/ListActivities", json!({})).await
+    };
+    activities("DEVELOPER").await.unwrap();
+    let result = activities("VIEWER").await;
+    assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+}
+
 #[tokio::test]
 async fn a_key_acts_for_a_member_or_for_nobody() {
     let stack = Stack::shared().await;

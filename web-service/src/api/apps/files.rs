@@ -47,8 +47,7 @@ impl file_service_server::FileService for FileService {
         request: Request<pb::BatchGetFilesRequest>,
     ) -> Result<Response<pb::BatchGetFilesResponse>> {
         let (caller, request) = accept(request)?;
-        let ids = request.ids.iter().map(|it| request::id("ids", it));
-        let ids = ids.collect::<Result<Vec<FileId>, Error>>()?;
+        let ids: Vec<FileId> = request::ids(&request.ids)?;
         let mut tx = self.app.db.begin(caller.scope()?).await?;
         let found = files::get_many(&mut tx, caller.org()?, &ids).await?;
         let found: HashMap<_, _> = found.into_iter().map(|it| (it.id, it)).collect();

@@ -1,12 +1,12 @@
 //! `MessageService`.
 
 use crate::{
-    api::request,
-    app::change::{Change, Subject},
-    resource::{Resource, service},
-    store::apps::messages::{self, Message},
+    api::{plain, request},
+    app::messages,
+    resource::service,
+    store::apps::messages::Message,
 };
-use shared_db::{error::Error, ids::MessageId, service::accept};
+use shared_db::service::accept;
 use tonic::{Request, Response, Result};
 use web_api::v1 as pb;
 
@@ -17,14 +17,9 @@ service! {
             request: Request<pb::MarkMessagesRequest>,
         ) -> Result<Response<pb::MarkMessagesResponse>> {
             let (caller, request) = accept(request)?;
-            let ids: Vec<MessageId> =
-                request.ids.iter().map(|it| request::id("ids", it)).collect::<Result<_, Error>>()?;
-            let org = caller.org()?;
-            let change = Change::new(&caller, "MarkMessages", Subject::batch(ids[0].0));
-            let marked = change
-                .apply(&self.app.db, async |tx| messages::mark(tx, org, &ids, request.read).await)
-                .await?;
-            let messages = marked.into_iter().map(Resource::into_wire).collect::<Result<_, _>>()?;
+            let ids = request::ids(&request.ids)?;
+            let marked = messages::mark(&self.app, &caller, &ids, request.read).await?;
+            let messages = plain::in_order::<Message>(&ids, marked)?;
             Ok(Response::new(pb::MarkMessagesResponse { messages }))
         }
     }

@@ -2,7 +2,7 @@
 
 use crate::{
     resource::{Rules, resource},
-    store::{apps::files::deleted, tree::tree},
+    store::{deleted::leave, tree::tree},
 };
 use shared_db::{
     error::Result,
@@ -22,6 +22,7 @@ resource! {
     }
 }
 
+leave!("web.files", "folder_id", FileFolderId);
 tree!("file_folder", "web.file_folders", FileFolderId);
 
 impl Rules for FileFolder {
@@ -47,6 +48,6 @@ impl Rules for FileFolder {
         org: OrganizationId,
         id: FileFolderId,
     ) -> Result<()> {
-        deleted::leave_folder(conn, org, id).await
+        leave(conn, org, id).await
     }
 }

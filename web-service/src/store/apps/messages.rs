@@ -1,19 +1,19 @@
 //! What people and hired employees write to each other, in threads: about a task, with an employee, or below another message.
 
 use crate::{
-    resource::{Get, Rules, resource},
+    resource::{Get, Rules, Trail, resource},
     store::enums::MessageAuthor,
 };
 use chrono::{DateTime, Utc};
 use shared_db::{
     error::{Error, Result},
-    ids::{HiredEmployeeId, MessageId, OrganizationId, TaskId, UserId},
+    ids::{ActivityId, HiredEmployeeId, MessageId, OrganizationId, TaskId, UserId},
 };
 use sqlx::PgConnection;
 
 resource! {
     /// What people and hired employees write to each other, in threads: about a task, with an employee, or below another message.
-    Message in web.messages, tenant, rules, verbs(get, list, create, delete) {
+    Message in web.messages, tenant, rules, verbs(get, batch_get, list, create, delete) {
         #[fixed] thread_id: Option<MessageId>,
         #[fixed] task_id: Option<TaskId>,
         #[fixed] hired_employee_id: Option<HiredEmployeeId>,
@@ -54,27 +54,38 @@ impl Rules for Message {
     }
 }
 
-/// Marks messages as read, or as unread. What is read already keeps its time. An error names the first that is not there.
+/// Marks messages as read, or as unread, and writes a line of the audit trail for each. What is read already keeps its time.
 pub async fn mark(
     conn: &mut PgConnection,
     org: OrganizationId,
     ids: &[MessageId],
     read: bool,
-) -> Result<Vec<Message>> {
-    let uuids: Vec<_> = ids.iter().map(|it| it.0).collect();
+    trail: &Trail,
+) -> Result<()> {
+    let lines: Vec<_> = ids.iter().map(|it| (it.0, ActivityId::generate().0)).collect();
+    let (messages, activities): (Vec<_>, Vec<_>) = lines.into_iter().unzip();
     sqlx::query!(
-        "update web.messages
-         set read_at = case when $3 then coalesce(read_at, now()) end
-         where org_id = $1 and id = any($2)",
+        "with marked as (
+             update web.messages
+             set read_at = case when $3 then coalesce(read_at, now()) end
+             where org_id = $1 and id = any($2)
+             returning id
+         )
+         insert into web.activities
+             (org_id, id, actor_user_id, actor_api_key_id, action, resource_type, resource_id, fields, trace_id)
+         select $1, it.activity, $5, $6, $7, 'message', marked.id, '{read_time}', $8
+         from unnest($2::uuid[], $4::uuid[]) as it (message, activity)
+         join marked on marked.id = it.message",
         org.0,
-        &uuids,
+        &messages,
         read,
+        &activities,
+        trail.user.map(|it| it.0),
+        trail.api_key.map(|it| it.0),
+        trail.action,
+        trail.trace_id,
     )
-    .execute(&mut *conn)
+    .execute(conn)
     .await?;
-    let mut all = Vec::with_capacity(ids.len());
-    for id in ids {
-        all.push(Message::get(conn, org, *id).await?);
-    }
-    Ok(all)
+    Ok(())
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     resource::{Rules, resource},
-    store::{apps::notes, tree::tree},
+    store::{deleted::leave, tree::tree},
 };
 use shared_db::{
     error::Result,
@@ -23,6 +23,7 @@ resource! {
     }
 }
 
+leave!("web.notes", "folder_id", NoteFolderId);
 tree!("note_folder", "web.note_folders", NoteFolderId);
 
 impl Rules for NoteFolder {
@@ -48,6 +49,6 @@ impl Rules for NoteFolder {
         org: OrganizationId,
         id: NoteFolderId,
     ) -> Result<()> {
-        notes::leave_folder(conn, org, id).await
+        leave(conn, org, id).await
     }
 }

@@ -1,11 +1,7 @@
 //! Text that people keep, in folders.
 
 use crate::resource::resource;
-use shared_db::{
-    error::Result,
-    ids::{NoteFolderId, NoteId, OrganizationId, UserId},
-};
-use sqlx::PgConnection;
+use shared_db::ids::{NoteFolderId, NoteId, UserId};
 
 resource! {
     /// Text that people keep, in folders.
@@ -27,22 +23,4 @@ resource! {
         "create_time desc" = created_at,
         "update_time desc" = updated_at,
     }
-}
-
-/// Takes the deleted notes of a folder that is about to go out of it, should they come back.
-pub async fn leave_folder(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    folder: NoteFolderId,
-) -> Result<()> {
-    sqlx::query!(
-        "update web.notes
-         set folder_id = null, etag = gen_random_uuid()
-         where org_id = $1 and folder_id = $2 and deleted_at is not null",
-        org.0,
-        folder.0,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }

@@ -1,6 +1,6 @@
 //! What was in a sheet at a time. It never changes.
 
-use crate::resource::{Get, Object, resource};
+use crate::resource::{Object, resource};
 use shared_db::{
     error::{Error, Result},
     ids::{OrganizationId, SheetId, SheetVersionId, UserId},
@@ -9,7 +9,7 @@ use sqlx::PgConnection;
 
 resource! {
     /// What was in a sheet at a time. It never changes.
-    SheetVersion in web.sheet_versions, tenant, verbs(get, list) {
+    SheetVersion in web.sheet_versions, tenant, statements, verbs(get, list) {
         #[given] sheet_id: SheetId,
         #[given] version: i32,
         #[given] content: Object,
@@ -58,9 +58,11 @@ pub async fn append(
     if new.expected_version.is_some_and(|it| it != version - 1) {
         return Err(Error::etag_mismatch("sheet", sheet));
     }
-    sqlx::query!(
+    let made = sheet_version!(
         "insert into web.sheet_versions (org_id, id, sheet_id, version, content, comment, restored_from, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8)
+         returning",
+        "",
         org.0,
         id.0,
         sheet.0,
@@ -70,9 +72,9 @@ pub async fn append(
         new.restored_from,
         user.map(|it| it.0),
     )
-    .execute(&mut *conn)
+    .fetch_one(conn)
     .await?;
-    SheetVersion::get(conn, org, id).await
+    Ok(made)
 }
 
 /// What was in a sheet in one of its versions.

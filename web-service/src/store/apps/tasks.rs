@@ -2,7 +2,7 @@
 
 use crate::{
     resource::{Rules, resource},
-    store::enums::TaskStatus,
+    store::{apps::files, enums::TaskStatus},
 };
 use chrono::{DateTime, Utc};
 use shared_db::{
@@ -50,7 +50,12 @@ resource! {
 const PRIORITY_DEFAULT: i32 = 3;
 
 impl Rules for Task {
-    async fn creating(_: &mut PgConnection, _: OrganizationId, new: &mut NewTask) -> Result<()> {
+    async fn creating(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        new: &mut NewTask,
+    ) -> Result<()> {
+        screenshots_exist(conn, org, &new.screenshot_file_ids).await?;
         if new.priority == 0 {
             new.priority = PRIORITY_DEFAULT;
         }
@@ -58,11 +63,13 @@ impl Rules for Task {
     }
 
     async fn updating(
-        _: &mut PgConnection,
-        _: OrganizationId,
+        conn: &mut PgConnection,
+        org: OrganizationId,
         _: TaskId,
         patch: &mut TaskPatch,
     ) -> Result<()> {
+        screenshots_exist(conn, org, patch.screenshot_file_ids.as_deref().unwrap_or_default())
+            .await?;
         if patch.priority == Some(0) {
             patch.priority = Some(PRIORITY_DEFAULT);
         }
@@ -83,4 +90,20 @@ fn one_assignee(user: Option<UserId>, employee: Option<HiredEmployeeId>) -> Resu
         return Err(Error::invalid("task.assignee_employee_id", problem));
     }
     Ok(())
+}
+
+/// Pictures are files of the organization; one that is deleted later is passed over by whoever shows them.
+async fn screenshots_exist(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    ids: &[FileId],
+) -> Result<()> {
+    if ids.is_empty() {
+        return Ok(());
+    }
+    let found = files::get_many(conn, org, ids).await?;
+    match ids.iter().find(|id| found.iter().all(|it| it.id != **id)) {
+        Some(id) => Err(Error::not_found("file", id)),
+        None => Ok(()),
+    }
 }

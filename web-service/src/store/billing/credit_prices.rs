@@ -1,13 +1,13 @@
 //! What an operation costs in credits. A price never changes: a new version takes its place.
 
-use crate::resource::{Decimal, Everyone, Get, resource};
+use crate::resource::{Decimal, resource};
 use chrono::{DateTime, Utc};
 use shared_db::{error::Result, ids::CreditPriceId};
 use sqlx::PgConnection;
 
 resource! {
     /// What an operation costs in credits. A price never changes: a new version takes its place.
-    CreditPrice in web.credit_prices, global, verbs(get, list, create) {
+    CreditPrice in web.credit_prices, global, statements, verbs(get, list, create) {
         #[fixed] operation: String,
         #[fixed] unit: String,
         #[fixed] credits: Decimal,
@@ -32,18 +32,20 @@ pub async fn create(
     )
     .execute(&mut *conn)
     .await?;
-    sqlx::query!(
+    let made = credit_price!(
         "insert into web.credit_prices (id, operation, unit, credits, effective_at, version)
          select $1, $2, $3, $4::text::numeric, $5, coalesce(max(version), 0) + 1
          from web.credit_prices
-         where operation = $2",
+         where operation = $2
+         returning",
+        "",
         id.0,
         new.operation,
         new.unit,
         new.credits.0,
         new.effective_at,
     )
-    .execute(&mut *conn)
+    .fetch_one(conn)
     .await?;
-    CreditPrice::get(conn, Everyone, id).await
+    Ok(made)
 }

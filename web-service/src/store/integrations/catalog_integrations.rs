@@ -1,8 +1,9 @@
 //! An integration that organizations can install: the same for all of them.
 
 use crate::{
+    configs,
     resource::{Decimal, Everyone, Object, Rules, resource},
-    store::{configs, enums::IntegrationAuth},
+    store::enums::IntegrationAuth,
 };
 use shared_db::{
     error::Result,

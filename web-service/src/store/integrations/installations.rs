@@ -1,7 +1,7 @@
 //! An integration of the catalogue that the organization has installed; version, schema, scopes and price are as they were then.
 
 use crate::{
-    resource::{Decimal, Get, Object, absent_or_changed, in_use, refused, resource},
+    resource::{Decimal, Object, absent_or_changed, in_use, not_found, refused, resource},
     store::integrations::catalog_integrations::CatalogIntegration,
 };
 use shared_db::{
@@ -12,7 +12,7 @@ use sqlx::PgConnection;
 
 resource! {
     /// An integration of the catalogue that the organization has installed; version, schema, scopes and price are as they were then.
-    Installation in web.user_installations, tenant, plural(installations), verbs(get, list, update) {
+    Installation in web.user_installations, tenant, statements, plural(installations), verbs(get, list, update) {
         #[given] catalog_integration_id: CatalogIntegrationId,
         #[given] version: i32,
         #[given] config_schema: Object,
@@ -37,10 +37,12 @@ pub async fn install(
         let subject = format!("catalog_integration/{}", offer.id);
         return Err(Error::precondition(Reason::NotListed, subject, "it can not be installed"));
     }
-    sqlx::query!(
+    installation!(
         "insert into web.user_installations
              (org_id, id, catalog_integration_id, version, config_schema, scopes, price_credits, created_by)
-         values ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8)",
+         values ($1, $2, $3, $4, $5, $6, $7::text::numeric, $8)
+         returning",
+        "",
         org.0,
         id.0,
         offer.id.0,
@@ -50,10 +52,9 @@ pub async fn install(
         offer.price_credits.0,
         user.map(|it| it.0),
     )
-    .execute(&mut *conn)
+    .fetch_one(conn)
     .await
-    .map_err(|error| refused::<Installation>(error, &[]))?;
-    Installation::get(conn, org, id).await
+    .map_err(|error| refused::<Installation>(error, &[]))
 }
 
 /// Pins what the catalogue offers now.
@@ -63,10 +64,12 @@ pub async fn pin(
     id: InstallationId,
     offer: &CatalogIntegration,
 ) -> Result<Installation> {
-    sqlx::query!(
+    let pinned = installation!(
         "update web.user_installations
          set version = $3, config_schema = $4, scopes = $5, price_credits = $6::text::numeric, etag = gen_random_uuid()
-         where org_id = $1 and id = $2",
+         where org_id = $1 and id = $2
+         returning",
+        "",
         org.0,
         id.0,
         offer.version,
@@ -74,9 +77,9 @@ pub async fn pin(
         &offer.scopes,
         offer.price_credits.0,
     )
-    .execute(&mut *conn)
+    .fetch_optional(conn)
     .await?;
-    Installation::get(conn, org, id).await
+    pinned.ok_or_else(|| not_found::<Installation>(id))
 }
 
 /// Takes an installation away.

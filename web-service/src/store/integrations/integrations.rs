@@ -1,8 +1,9 @@
 //! An installed integration as it is configured for use.
 
 use crate::{
+    configs,
     resource::{Get, Object, Rules, resource},
-    store::{configs, integrations::installations::Installation},
+    store::integrations::installations::Installation,
 };
 use shared_db::{
     error::Result,

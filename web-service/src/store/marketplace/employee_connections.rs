@@ -35,6 +35,7 @@ impl Rules for EmployeeConnection {
             let problem = "must be another employee than from_employee_id";
             return Err(Error::invalid("employee_connection.to_employee_id", problem));
         }
+        take_turns(conn, org).await?;
         match new.kind {
             ConnectionKind::Vertical => no_circle(conn, org, new).await,
             ConnectionKind::Horizontal => not_there_yet(conn, org, new).await,
@@ -42,18 +43,23 @@ impl Rules for EmployeeConnection {
     }
 }
 
-/// Nobody leads who leads them, over any number of others. Organizations change one connection at a time.
+/// An organization makes one connection after the other: two that are right by themselves may not be together.
+async fn take_turns(conn: &mut PgConnection, org: OrganizationId) -> Result<()> {
+    sqlx::query!(
+        "select pg_advisory_xact_lock(hashtextextended('web.employee_connections ' || $1::uuid::text, 0))",
+        org.0,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Nobody leads who leads them, over any number of others.
 async fn no_circle(
     conn: &mut PgConnection,
     org: OrganizationId,
     new: &NewEmployeeConnection,
 ) -> Result<()> {
-    sqlx::query!(
-        "select pg_advisory_xact_lock(hashtextextended('web.employee_connections ' || $1::uuid::text, 0))",
-        org.0,
-    )
-    .execute(&mut *conn)
-    .await?;
     let circle = sqlx::query_scalar!(
         r#"with recursive led as (
              select $2::uuid as id

@@ -1,8 +1,9 @@
 //! A virtual employee that the organization has hired, with a name of its own; version, schema and price are as they were when it was hired.
 
 use crate::{
-    resource::{Decimal, Get, Object, Rules, refused, resource},
-    store::{configs, enums::HiredEmployeeStatus, marketplace::virtual_employees::VirtualEmployee},
+    configs,
+    resource::{Decimal, Get, Object, Rules, not_found, refused, resource},
+    store::{enums::HiredEmployeeStatus, marketplace::virtual_employees::VirtualEmployee},
 };
 use shared_db::{
     error::{Error, Reason, Result},
@@ -12,7 +13,7 @@ use sqlx::PgConnection;
 
 resource! {
     /// A virtual employee that the organization has hired, with a name of its own; version, schema and price are as they were when it was hired.
-    HiredEmployee in web.hired_employees, tenant, rules, verbs(get, list, update, delete) {
+    HiredEmployee in web.hired_employees, tenant, statements, rules, verbs(get, list, update, delete) {
         #[given] virtual_employee_id: VirtualEmployeeId,
         name: String,
         email: Option<String>,
@@ -85,11 +86,13 @@ pub async fn hire(
     configs::check_config("config", &whom.config_schema, &new.config)?;
     agent_exists(conn, org, new.agent_id).await?;
     let name = if new.name.is_empty() { &whom.name } else { &new.name };
-    sqlx::query!(
+    hired_employee!(
         "insert into web.hired_employees
              (org_id, id, virtual_employee_id, name, email, config, shared, agent_id, version, config_schema, price_usd_monthly,
               created_by)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::numeric, $12)",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11::text::numeric, $12)
+         returning",
+        "",
         org.0,
         id.0,
         whom.id.0,
@@ -103,10 +106,9 @@ pub async fn hire(
         whom.price_usd_monthly.0,
         user.map(|it| it.0),
     )
-    .execute(&mut *conn)
+    .fetch_one(conn)
     .await
-    .map_err(|error| refused::<HiredEmployee>(error, &[]))?;
-    HiredEmployee::get(conn, org, id).await
+    .map_err(|error| refused::<HiredEmployee>(error, &[]))
 }
 
 /// Pins what is offered now.
@@ -116,17 +118,19 @@ pub async fn pin(
     id: HiredEmployeeId,
     offer: &VirtualEmployee,
 ) -> Result<HiredEmployee> {
-    sqlx::query!(
+    let pinned = hired_employee!(
         "update web.hired_employees
          set version = $3, config_schema = $4, price_usd_monthly = $5::text::numeric, etag = gen_random_uuid()
-         where org_id = $1 and id = $2",
+         where org_id = $1 and id = $2
+         returning",
+        "",
         org.0,
         id.0,
         offer.version,
         &offer.config_schema as &Object,
         offer.price_usd_monthly.0,
     )
-    .execute(&mut *conn)
+    .fetch_optional(conn)
     .await?;
-    HiredEmployee::get(conn, org, id).await
+    pinned.ok_or_else(|| not_found::<HiredEmployee>(id))
 }

@@ -1,8 +1,9 @@
 //! An agent that organizations can hire: the same for all of them.
 
 use crate::{
+    configs,
     resource::{Decimal, Everyone, Object, Rules, resource},
-    store::{configs, enums::EmployeeSource},
+    store::enums::EmployeeSource,
 };
 use shared_db::{error::Result, ids::VirtualEmployeeId};
 use sqlx::PgConnection;

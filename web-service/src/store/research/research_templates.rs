@@ -1,8 +1,8 @@
 //! How a research is done, to be used again.
 
 use crate::{
+    configs,
     resource::{Object, Rules, resource},
-    store::configs,
 };
 use shared_db::{
     error::Result,

@@ -2,9 +2,10 @@
 
 use crate::{
     api::request,
+    configs::refused,
     store::actions::core_actions::{CoreActionPatch, NewCoreAction},
 };
-use action_rules::{Fault, http_call, schema};
+use action_rules::{http_call, schema};
 use common_api::types::{HttpCall, RetryPolicy};
 use prost_types::Struct;
 use serde_json::Value;
@@ -105,11 +106,6 @@ fn retry(it: Option<RetryPolicy>) -> Result<Option<Value>> {
     let it = json::from_message(&it)?;
     request::short("core_action.retry", &it, RETRY_BYTES_MAX)?;
     Ok(Some(it))
-}
-
-fn refused(fault: Fault, within: &str) -> Error {
-    let fault = fault.within(within);
-    Error::invalid_as(fault.reason, fault.field, fault.problem)
 }
 
 fn side_effect_or_default(it: common_api::types::SideEffect) -> SideEffect {

@@ -3,7 +3,7 @@
 use super::{Digest, File, get};
 use shared_db::{
     error::{Error, Reason, Result},
-    ids::{Etag, FileFolderId, FileId, OrganizationId},
+    ids::{Etag, FileId, OrganizationId},
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -38,27 +38,6 @@ pub async fn undelete(
     }
     let problem = "the file is not deleted";
     Err(Error::precondition(Reason::ResourceNotDeleted, format!("file/{id}"), problem))
-}
-
-/// Puts the deleted files of a folder that is about to go into the root, should they be undeleted.
-pub async fn leave_folder(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    folder: FileFolderId,
-) -> Result<()> {
-    sqlx::query!(
-        "update web.files
-         set folder_id = null,
-             etag = gen_random_uuid()
-         where org_id = $1
-           and folder_id = $2
-           and deleted_at is not null",
-        org.0,
-        folder.0,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Removes files of all organizations that were deleted longer than `age` ago, and says how many. For a transaction of the platform.

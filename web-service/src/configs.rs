@@ -33,7 +33,8 @@ pub fn check_template(field: &str, source: &str) -> Result<()> {
     template::compile(source, Context::Text).map(drop).map_err(|fault| refused(fault, field))
 }
 
-fn refused(fault: Fault, within: &str) -> Error {
-    let fault = fault.within(within);
+/// What a rule found wrong with `field`, as an error.
+pub fn refused(fault: Fault, field: &str) -> Error {
+    let fault = fault.within(field);
     Error::invalid_as(fault.reason, fault.field, fault.problem)
 }
