@@ -1,7 +1,8 @@
-//! Calls go one way, from web to runtime: four proofs that share nothing with one another.
+//! Calls go one way, from web to runtime: five proofs that share nothing with one another.
 
 mod graph;
 mod identity;
+mod namespaces;
 mod settings;
 
 use common_api::options::Role;

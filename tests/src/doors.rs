@@ -63,7 +63,12 @@ pub fn channel(address: SocketAddr) -> Channel {
 
 /// What the health listener says of the service as a whole; `None` when nobody answers.
 pub async fn health(address: SocketAddr) -> Option<ServingStatus> {
-    let mut client = HealthClient::new(channel(address));
+    health_by(channel(address)).await
+}
+
+/// The same by a channel to the health listener.
+pub(crate) async fn health_by(channel: Channel) -> Option<ServingStatus> {
+    let mut client = HealthClient::new(channel);
     let answer = client.check(HealthCheckRequest { service: String::new() }).await;
     answer.ok().map(|it| it.into_inner().status())
 }

@@ -6,6 +6,7 @@
 //! - [`certificates`]: an authority, for mTLS;
 //! - [`database`]: a database of its own for each test, from a template that is migrated once;
 //! - [`reach`]: how the demo and the bench reach services that run already;
+//! - [`netns`]: hosts of their own, on networks as those of a compose file;
 //! - [`proxy`]: a wire to the database that can be cut, delayed, starved or made deaf;
 //! - [`chaos`]: replicas under load, what goes wrong with them, and the reckoning;
 //! - [`wire`]: one that counts what is said on it;
@@ -19,6 +20,7 @@ pub mod client;
 pub mod database;
 pub mod doors;
 pub mod errors;
+pub mod netns;
 pub mod org;
 pub mod process;
 pub mod proxy;

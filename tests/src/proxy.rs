@@ -52,8 +52,13 @@ pub struct Proxy {
 
 impl Proxy {
     pub async fn before(database: &TestDatabase) -> Self {
-        let target: PgConnectOptions = database.web_url().parse().expect("the harness made it");
         let listener = TcpListener::bind(("127.0.0.1", 0)).await.expect("a port is free");
+        Self::on(listener, database)
+    }
+
+    /// The same behind a listener that may be on another host.
+    pub(crate) fn on(listener: TcpListener, database: &TestDatabase) -> Self {
+        let target: PgConnectOptions = database.web_url().parse().expect("the harness made it");
         let address = listener.local_addr().expect("it is bound");
         let wire = watch::Sender::new(Wire::Whole);
         let state = wire.subscribe();
@@ -69,8 +74,13 @@ impl Proxy {
 
     /// A URL of the database, by way of the proxy, which reads along and so can have no TLS.
     pub fn url(&self, url: &str) -> String {
+        Self::url_at(url, self.address)
+    }
+
+    /// The same, where it is reached by another address.
+    pub fn url_at(url: &str, address: SocketAddr) -> String {
         let options: PgConnectOptions = url.parse().expect("the harness made it");
-        let options = options.host(&self.address.ip().to_string()).port(self.address.port());
+        let options = options.host(&address.ip().to_string()).port(address.port());
         options.ssl_mode(PgSslMode::Disable).to_url_lossy().to_string()
     }
 

@@ -13,7 +13,7 @@ pub struct Settings {
 }
 
 /// Names and values, each name once.
-pub(crate) type Resolved = Vec<(String, String)>;
+pub type Resolved = Vec<(String, String)>;
 
 /// Small pools, since many tests run beside each other; quick looks at the queue, since nobody likes to wait for a test.
 const BOTH: [(&str, &str); 4] = [
@@ -34,12 +34,12 @@ const WEB: [(&str, &str); 7] = [
 const RUNTIME: [(&str, &str); 2] = [("POLL_INTERVAL", "20ms"), ("HTTP_ALLOW", "127.0.0.0/8")];
 
 /// Every setting of web-service, each once.
-pub(crate) fn web(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
+pub fn web(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
     resolve(&WEB, settings, &settings.web, more)
 }
 
 /// Every setting of runtime-service, each once.
-pub(crate) fn runtime(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
+pub fn runtime(settings: &Settings, more: &[(&'static str, String)]) -> Resolved {
     resolve(&RUNTIME, settings, &settings.runtime, more)
 }
 

@@ -1,7 +1,11 @@
 //! One child process: its ports, its log, and the signals that it is sent.
 
 use super::{binaries, ports::free_ports};
-use crate::{doors::until_health, settings::Resolved};
+use crate::{
+    doors::{channel, health_by},
+    netns::{self, Host},
+    settings::Resolved,
+};
 use std::{
     env,
     fs::{self, File, OpenOptions},
@@ -24,6 +28,8 @@ pub struct Process {
     pub grpc: SocketAddr,
     pub health: SocketAddr,
     pub metrics: SocketAddr,
+    /// The network namespace that it is in, if it is not in ours.
+    host: Option<String>,
     settings: Resolved,
     /// Variables that are no settings.
     environment: Vec<(String, String)>,
@@ -48,18 +54,43 @@ impl Process {
         for (setting, address) in listeners {
             settings.push((setting.to_owned(), address.to_string()));
         }
+        Self::listening(name, settings, environment, None, [grpc, health, metrics])
+    }
+
+    /// Starts it on a host of its own, where it listens as its settings say. It may not serve yet.
+    pub async fn spawn_on(host: &Host, name: &'static str, settings: Resolved) -> Self {
+        binaries::build().await;
+        let address = |setting: &str| {
+            let value = settings.iter().find(|it| it.0 == setting).map(|it| it.1.parse());
+            value.expect("it is set").expect("it is an address")
+        };
+        let listeners = ["LISTEN", "HEALTH_LISTEN", "METRICS_LISTEN"].map(address);
+        Self::listening(name, settings, Vec::new(), Some(host.name.clone()), listeners)
+    }
+
+    fn listening(
+        name: &'static str,
+        settings: Resolved,
+        environment: Vec<(String, String)>,
+        host: Option<String>,
+        [grpc, health, metrics]: [SocketAddr; 3],
+    ) -> Self {
         let logs = binaries::folder().join("test-logs");
         fs::create_dir_all(&logs).expect("a folder for logs can be made");
-        let log = logs.join(format!("{name}-{}.log", grpc.port()));
+        let log = logs.join(format!("{}-{}.log", host.as_deref().unwrap_or(name), grpc.port()));
         File::create(&log).expect("a log can be made");
-        let child = start(name, &settings, &environment, &log);
-        Self { name, grpc, health, metrics, settings, environment, log, child }
+        let child = start(name, host.as_deref(), &settings, &environment, &log);
+        Self { name, grpc, health, metrics, host, settings, environment, log, child }
     }
 
     /// Waits until health says SERVING. Panics when the process ends first.
     pub async fn until_serving(&mut self) {
         let give_up = Instant::now() + START_TIME_MAX;
-        while until_health(self.health, Serving, Duration::ZERO).await.is_err() {
+        let channel = self
+            .host
+            .as_ref()
+            .map_or_else(|| channel(self.health), |host| netns::channel(host, self.health));
+        while health_by(channel.clone()).await != Some(Serving) {
             let ended = self.ended();
             assert!(ended.is_none(), "{} ended: {ended:?}\n{}", self.name, self.log());
             assert!(Instant::now() < give_up, "{} does not serve\n{}", self.name, self.log());
@@ -91,7 +122,8 @@ impl Process {
     /// Starts it again with the same ports and settings. It may not serve yet.
     pub fn restart(&mut self) {
         self.kill9();
-        self.child = start(self.name, &self.settings, &self.environment, &self.log);
+        let host = self.host.as_deref();
+        self.child = start(self.name, host, &self.settings, &self.environment, &self.log);
     }
 
     pub fn id(&self) -> u32 {
@@ -159,12 +191,22 @@ impl Drop for Process {
 
 fn start(
     name: &str,
+    host: Option<&str>,
     settings: &Resolved,
     environment: &[(String, String)],
     log: &PathBuf,
 ) -> Child {
     let log = OpenOptions::new().append(true).open(log).expect("the log is there");
-    let mut command = Command::new(binaries::folder().join(name));
+    let program = binaries::folder().join(name);
+    let mut command = match host {
+        None => Command::new(program),
+        Some(host) => {
+            // It becomes the program, and has its process id.
+            let mut command = Command::new("ip");
+            command.args(["netns", "exec", host]).arg(program);
+            command
+        }
+    };
     for (variable, _) in env::vars().filter(|(it, _)| it.starts_with("FREEHOLD_")) {
         command.env_remove(variable);
     }
