@@ -2,6 +2,7 @@
 
 mod graph;
 mod identity;
+mod rotation;
 mod settings;
 
 use common_api::options::Role;
