@@ -23,7 +23,7 @@ use tokio::net::TcpStream;
 use tokio_rustls::TlsConnector;
 use tonic::{Status, transport::Channel};
 
-const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_mins(1);
 
 /// The first second of 2031 and of 2032.
 const NEW_EXPIRES: (i32, i64) = (2031, 1_924_992_000);

@@ -147,7 +147,7 @@ async fn keep(key: Key, tls: Option<Tls>, replicas: Replicas, awaited: Awaited) 
                 }
             }
             Err(error) if told => {
-                tracing::debug!(%address, error = %format_args!("{error:#}"), "still away")
+                tracing::debug!(%address, error = %format_args!("{error:#}"), "still away");
             }
             Err(error) => {
                 told = true;
