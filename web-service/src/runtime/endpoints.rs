@@ -20,7 +20,8 @@ use std::{
 use tokio::{net::lookup_host, time::Instant};
 use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-/// Before an address that could not be connected to is tried again. It doubles, and the half of it is drawn.
+/// Before an address that could not be connected to is tried again: it doubles, and the half of it is drawn. A call that finds nobody
+/// ends it early.
 const PAUSE_MIN: Duration = Duration::from_millis(50);
 const PAUSE_MAX: Duration = Duration::from_secs(1);
 
@@ -156,7 +157,15 @@ async fn keep(key: Key, tls: Option<Tls>, replicas: Replicas, awaited: Awaited) 
             }
         }
         drop(awaited.take());
-        tokio::time::sleep(rand::random_range(pause / 2..=pause)).await;
+        let missed = async {
+            tokio::time::sleep(PAUSE_MIN).await;
+            replicas.missed().await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rand::random_range(pause / 2..=pause)) => {}
+            // Somebody needs it now: whoever calls again waits for what comes of it.
+            () = missed => awaited = Some(replicas.awaited()),
+        }
         pause = PAUSE_MAX.min(pause * 2);
     }
 }

@@ -14,7 +14,7 @@ use std::{
     sync::Arc,
     task::{Context, Poll},
 };
-use tokio::sync::watch;
+use tokio::sync::{Notify, watch};
 use tonic::{Status, body::Body};
 
 type BoxError = Box<dyn StdError + Send + Sync>;
@@ -24,6 +24,8 @@ type Response = http::Response<hyper::body::Incoming>;
 #[derive(Clone)]
 pub(super) struct Replicas {
     set: Arc<watch::Sender<Set>>,
+    /// Told whenever a call finds nobody.
+    missed: Arc<Notify>,
     connected: UpDownCounter<i64>,
 }
 
@@ -49,7 +51,7 @@ impl Replicas {
             .i64_up_down_counter("freehold.runtime.connections")
             .with_description("Replicas of runtime-service that web-service is connected to")
             .build();
-        Self { set: Arc::default(), connected }
+        Self { set: Arc::default(), missed: Arc::default(), connected }
     }
 
     /// Makes calls wait that find nobody, until the value is dropped.
@@ -79,7 +81,15 @@ impl Replicas {
         let set = set.wait_for(|it| !it.up.is_empty() || it.awaited == 0).await;
         // The sender is our own.
         let drawn = set.ok().and_then(|it| draw(&it.up).cloned());
-        drawn.ok_or_else(|| Unsent("no replica of runtime-service can be reached".into()))
+        drawn.ok_or_else(|| {
+            self.missed.notify_waiters();
+            Unsent("no replica of runtime-service can be reached".into())
+        })
+    }
+
+    /// Waits until a call finds nobody.
+    pub(super) async fn missed(&self) {
+        self.missed.notified().await;
     }
 
     async fn send(self, mut request: http::Request<Body>) -> Result<Response, BoxError> {
