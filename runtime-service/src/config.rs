@@ -2,7 +2,10 @@
 
 use crate::engine::EngineConfig;
 use clap::{Args, Parser};
-use shared_db::{secret_arg, service::ServiceConfig};
+use shared_db::{
+    secret_arg,
+    service::{ServiceConfig, healthcheck},
+};
 
 secret_arg! {
     /// Key that web-service shows instead of a certificate, for development; without it only a certificate is accepted
@@ -11,7 +14,7 @@ secret_arg! {
 
 /// Writes what agents do, and does the work: commands come from web-service alone, over gRPC.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "runtime-service", version)]
+#[command(name = "runtime-service", version, after_help = healthcheck::HELP)]
 pub struct Config {
     #[command(flatten)]
     pub service: ServiceConfig,

@@ -4,12 +4,15 @@ use clap::Parser;
 use runtime_service::{Config, executor::http::run_if_asked, serve};
 use shared_db::{
     scope::Service,
-    service::{Listeners, shutdown},
+    service::{Listeners, healthcheck, shutdown},
 };
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
     if let Some(code) = run_if_asked() {
+        return code;
+    }
+    if let Some(code) = healthcheck::run_if_asked(Service::Runtime) {
         return code;
     }
     let config = Config::parse();

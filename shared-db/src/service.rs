@@ -30,6 +30,7 @@ pub mod caller;
 pub mod config;
 pub mod deadline;
 mod health;
+pub mod healthcheck;
 pub mod listeners;
 mod logs;
 pub mod mask;

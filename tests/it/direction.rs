@@ -3,6 +3,7 @@
 mod graph;
 mod identity;
 mod namespaces;
+mod rotation;
 mod settings;
 
 use common_api::options::Role;

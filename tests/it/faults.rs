@@ -6,5 +6,6 @@ mod doctored;
 mod freeze;
 mod kill;
 mod means;
+mod replicas;
 mod short;
 mod wires;

@@ -3,6 +3,7 @@
 mod collector;
 mod deadlines;
 mod errors;
+mod healthchecks;
 mod life;
 mod overload;
 mod pool;

@@ -1,6 +1,10 @@
 //! An authority for tests, and certificates with names in them. The files go with it.
 
-use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
+mod mount;
+
+pub use mount::Mount;
+
+use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType, date_time_ymd};
 use shared_db::ids::WorkerId;
 use std::{env, fs, net::SocketAddr, path::PathBuf, time::Duration};
 use tonic::transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Identity};
@@ -11,7 +15,10 @@ pub const RUNTIME_NAME: &str = "spiffe://freehold/runtime-service";
 pub const CALLER_NAME: &str = "spiffe://freehold/caller";
 
 /// The DNS name in every certificate.
-const HOST: &str = "localhost";
+pub const HOST: &str = "localhost";
+
+/// When certificates expire that need not expire sooner.
+const YEAR_FAR: i32 = 2999;
 
 #[derive(Debug)]
 pub struct Authority {
@@ -47,6 +54,11 @@ impl Authority {
         Self { issuer: Issuer::new(params, key), pem, folder }
     }
 
+    /// The authority's certificate.
+    pub fn pem(&self) -> &str {
+        &self.pem
+    }
+
     /// The file with the authority's certificate.
     pub fn path(&self) -> String {
         self.file("ca.pem")
@@ -54,8 +66,14 @@ impl Authority {
 
     /// A certificate for whoever has this URI name.
     pub fn issue(&self, name: &str) -> Issued {
+        self.issue_until(name, YEAR_FAR)
+    }
+
+    /// The same, with the first of January on which it expires.
+    pub fn issue_until(&self, name: &str, year: i32) -> Issued {
         let key = KeyPair::generate().expect("a key can be made");
         let mut params = CertificateParams::new(vec![HOST.to_owned()]).expect("a DNS name");
+        params.not_after = date_time_ymd(year, 1, 1);
         params.subject_alt_names.push(SanType::URI(name.try_into().expect("a URI")));
         let certificate = params.signed_by(&key, &self.issuer).expect("it can be signed").pem();
         let id = WorkerId::generate();
@@ -72,9 +90,14 @@ impl Authority {
 
     /// A channel that trusts the authority and shows a certificate with this name.
     pub fn channel(&self, address: SocketAddr, name: &str) -> Channel {
+        self.channel_trusting(&self.pem, address, name)
+    }
+
+    /// The same for one that trusts others.
+    pub fn channel_trusting(&self, authorities: &str, address: SocketAddr, name: &str) -> Channel {
         let Issued { certificate, key, .. } = self.issue(name);
         let tls = ClientTlsConfig::new()
-            .ca_certificate(Certificate::from_pem(&self.pem))
+            .ca_certificate(Certificate::from_pem(authorities))
             .identity(Identity::from_pem(certificate, key))
             .domain_name(HOST);
         Endpoint::from_shared(format!("https://{address}"))
@@ -101,6 +124,7 @@ impl Authority {
             ("RUNTIME_TLS_CERT", issued.certificate_path),
             ("RUNTIME_TLS_KEY", issued.key_path),
             ("RUNTIME_TLS_NAME", HOST.to_owned()),
+            ("RUNTIME_NAME", RUNTIME_NAME.to_owned()),
         ]
     }
 

@@ -9,6 +9,7 @@
 //! - [`netns`]: hosts of their own, on networks as those of a compose file;
 //! - [`proxy`]: a wire to the database that can be cut, delayed, starved or made deaf;
 //! - [`chaos`]: replicas under load, what goes wrong with them, and the reckoning;
+//! - [`steady`]: a steady load, and what became of each call;
 //! - [`wire`]: one that counts what is said on it;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
 //! - [`s3`]: a fake that speaks S3, and checks the signatures of what it is asked;
@@ -29,4 +30,5 @@ pub mod remote;
 pub mod s3;
 pub mod settings;
 pub mod stack;
+pub mod steady;
 pub mod wire;

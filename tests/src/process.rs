@@ -36,7 +36,7 @@ pub struct Processes {
 }
 
 /// Which processes there are.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Default)]
 pub struct Layout {
     pub webs: usize,
     pub runtimes: usize,
@@ -44,16 +44,19 @@ pub struct Layout {
     pub wired: bool,
     /// Environment of the last web-service and of the last runtime-service.
     pub last: Vec<(String, String)>,
+    /// What web-service takes for further replicas of runtime-service.
+    pub decoys: Vec<String>,
 }
 
 impl Processes {
     /// One web-service and that many replicas of runtime-service, serving.
     pub async fn start(replicas: usize, settings: Settings) -> Self {
-        let layout = Layout { webs: 1, runtimes: replicas, wired: false, last: Vec::new() };
+        let layout = Layout { webs: 1, runtimes: replicas, ..Layout::default() };
         Self::start_on(TestDatabase::create().await, &layout, &settings).await
     }
 
-    /// What the layout names, serving. Every web-service knows every runtime-service.
+    /// What the layout names, serving. Every web-service knows every runtime-service. Who gives certificates to them by settings has
+    /// to bring channels of its own.
     pub async fn start_on(database: TestDatabase, layout: &Layout, settings: &Settings) -> Self {
         binaries::build().await;
         let mut wires = Vec::new();
@@ -72,7 +75,11 @@ impl Processes {
             let environment = environment(number + 1 == layout.runtimes);
             runtimes.push(Process::spawn_in("runtime-service", settings, environment));
         }
-        let mut known: Vec<_> = runtimes.iter().map(|it| format!("http://{}", it.grpc)).collect();
+        let tls = settings.runtime.iter().any(|it| it.0 == "TLS_CERT");
+        let scheme = if tls { "https" } else { "http" };
+        let mut known: Vec<_> =
+            runtimes.iter().map(|it| format!("{scheme}://{}", it.grpc)).collect();
+        known.extend(layout.decoys.iter().cloned());
         if known.is_empty() {
             // Port 1 refuses.
             known.push("http://127.0.0.1:1".to_owned());

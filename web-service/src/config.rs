@@ -7,7 +7,7 @@ use crate::{
 use clap::{Args, Parser};
 use shared_db::{
     secret_arg,
-    service::{ServiceConfig, config::duration},
+    service::{ServiceConfig, config::duration, healthcheck},
 };
 use std::{path::PathBuf, time::Duration};
 
@@ -44,7 +44,7 @@ secret_arg! {
 
 /// Freehold's web-service: what people own, and the only way in for callers.
 #[derive(Clone, Debug, Parser)]
-#[command(name = "web-service", version)]
+#[command(name = "web-service", version, after_help = healthcheck::HELP)]
 pub struct Config {
     #[command(flatten)]
     pub service: ServiceConfig,

@@ -44,6 +44,8 @@ pub async fn serve(
     let authentication = Authentication::new(&app, &config).await?;
     let runtime = app.runtime.clone();
     boot.background("runtime addresses", move |stop| runtime.clone().resolve(stop));
+    let (runtime, interval) = (app.runtime.clone(), config.service.tls.tls_reload_interval);
+    boot.background("runtime certificates", move |stop| runtime.clone().reload(interval, stop));
     let (sender, interval) = (app.clone(), config.runtime.sender_interval);
     boot.background("sender", move |stop| sender::run(sender.clone(), interval, stop));
     let purging = app.clone();

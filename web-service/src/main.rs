@@ -3,12 +3,15 @@
 use clap::Parser;
 use shared_db::{
     scope::Service,
-    service::{Listeners, shutdown},
+    service::{Listeners, healthcheck, shutdown},
 };
 use std::process::ExitCode;
 use web_service::{Config, serve};
 
 fn main() -> ExitCode {
+    if let Some(code) = healthcheck::run_if_asked(Service::Web) {
+        return code;
+    }
     let config = Config::parse();
     shutdown::main(async |stop| {
         let listeners = Listeners::bind(&config.service, Service::Web).await?;

@@ -1,8 +1,10 @@
 //! runtime-service as web sees it: commands, each bounded by the caller's deadline and part of its trace.
 
 mod config;
+mod connection;
 mod endpoints;
 mod purges;
+mod replicas;
 mod waits;
 
 pub use config::RuntimeConfig;
@@ -14,6 +16,7 @@ use common_api::types::{
 use endpoints::Resolver;
 use prost::bytes::Bytes;
 use rand::Rng;
+use replicas::Replicas;
 use runtime_api::v1::{
     self as pb, agent_service_client::AgentServiceClient,
     concurrency_limit_service_client::ConcurrencyLimitServiceClient,
@@ -30,7 +33,6 @@ use tokio_util::sync::CancellationToken;
 use tonic::{
     Code, Request, Response, Status,
     metadata::{Ascii, MetadataValue},
-    transport::Channel,
 };
 use tonic_types::StatusExt;
 
@@ -67,15 +69,15 @@ enum Repeat {
 /// The client. Clones share its connections.
 #[derive(Clone)]
 pub struct Runtime {
-    channel: Channel,
+    channel: Replicas,
     resolver: Resolver,
     authorization: Option<MetadataValue<Ascii>>,
 }
 
 impl Runtime {
-    /// Connects when the first command is given, to what [`Runtime::resolve`] finds.
+    /// Connects to what [`Runtime::resolve`] finds.
     pub fn new(config: &RuntimeConfig, key: Option<&Secret>) -> anyhow::Result<Self> {
-        let (channel, resolver) = endpoints::channel(config)?;
+        let resolver = Resolver::new(config)?;
         let authorization = key
             .map(|key| {
                 let mut value: MetadataValue<Ascii> = format!("Bearer {}", key.expose())
@@ -85,12 +87,17 @@ impl Runtime {
                 anyhow::Ok(value)
             })
             .transpose()?;
-        Ok(Self { channel, resolver, authorization })
+        Ok(Self { channel: resolver.replicas(), resolver, authorization })
     }
 
     /// Keeps the addresses of runtime-service up to date until `stop`.
     pub async fn resolve(self, stop: CancellationToken) -> anyhow::Result<()> {
         self.resolver.run(stop).await
+    }
+
+    /// Keeps the certificates of new connections to runtime-service up to date until `stop`.
+    pub async fn reload(self, interval: Duration, stop: CancellationToken) -> anyhow::Result<()> {
+        self.resolver.reload(interval, stop).await
     }
 
     pub async fn create_agent(
@@ -277,13 +284,13 @@ impl Runtime {
         .await
     }
 
-    /// Gives a command, and gives it again while runtime is unavailable, if it may be repeated and there is time.
+    /// Gives a command, and gives it again while runtime is unavailable, if there is time and it may be repeated or nobody has seen it.
     async fn call<Q: Clone, A, F>(
         &self,
         actor: Actor,
         repeat: Repeat,
         message: Q,
-        send: impl Fn(Channel, Request<Q>) -> F,
+        send: impl Fn(Replicas, Request<Q>) -> F,
     ) -> Result<A>
     where
         F: Future<Output = Result<Response<A>, Status>>,
@@ -298,7 +305,8 @@ impl Runtime {
                     Ok(answer) => return Ok(answer.into_inner()),
                     Err(status) => refused(&status),
                 };
-                if repeat == Repeat::Never || !refusal.passes || attempt == ATTEMPTS_MAX {
+                let again = refusal.unsent || (refusal.passes && repeat == Repeat::Freely);
+                if !again || attempt == ATTEMPTS_MAX {
                     return Err(refusal.error);
                 }
                 let delay = BACKOFF * 2_u32.pow(attempt - 1);
@@ -337,19 +345,19 @@ impl Runtime {
     }
 }
 
-fn agents(channel: Channel) -> AgentServiceClient<Channel> {
+fn agents(channel: Replicas) -> AgentServiceClient<Replicas> {
     AgentServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
-fn executions(channel: Channel) -> ExecutionServiceClient<Channel> {
+fn executions(channel: Replicas) -> ExecutionServiceClient<Replicas> {
     ExecutionServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
-fn dead_letters(channel: Channel) -> DeadLetterServiceClient<Channel> {
+fn dead_letters(channel: Replicas) -> DeadLetterServiceClient<Replicas> {
     DeadLetterServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
-fn limits(channel: Channel) -> ConcurrencyLimitServiceClient<Channel> {
+fn limits(channel: Replicas) -> ConcurrencyLimitServiceClient<Replicas> {
     ConcurrencyLimitServiceClient::new(channel).max_decoding_message_size(usize::MAX)
 }
 
@@ -358,6 +366,8 @@ struct Refusal {
     error: Error,
     /// Whether a moment later it may be otherwise.
     passes: bool,
+    /// Whether no replica has seen the command.
+    unsent: bool,
 }
 
 /// What runtime says in our own words is passed on; everything else means that it is not there for us. That it does not accept
@@ -366,22 +376,22 @@ fn refused(status: &Status) -> Refusal {
     let ours = status.get_details_error_info().filter(|it| it.domain == DOMAIN);
     let Some(info) = ours else {
         tracing::warn!(code = ?status.code(), message = status.message(), "runtime-service does not answer");
-        return Refusal { error: unavailable(), passes: true };
+        return Refusal { error: unavailable(), passes: true, unsent: replicas::is_unsent(status) };
     };
     let is = |reasons: &[Reason]| reasons.iter().any(|it| reason_name(*it) == info.reason);
     if is(&[Reason::NotServing, Reason::CallerGone]) {
-        return Refusal { error: unavailable(), passes: true };
+        return Refusal { error: unavailable(), passes: true, unsent: false };
     }
     if is(BETWEEN_US) {
         let message = status.message();
         tracing::error!(reason = info.reason, message, "runtime-service refuses web-service");
-        return Refusal { error: unavailable(), passes: false };
+        return Refusal { error: unavailable(), passes: false, unsent: false };
     }
     // Without the metadata of runtime's response, which are not the caller's.
     let details = Bytes::copy_from_slice(status.details());
     let status = Status::with_details(status.code(), status.message(), details);
     let passes = status.code() == Code::Unavailable;
-    Refusal { error: Error::Status(Box::new(status)), passes }
+    Refusal { error: Error::Status(Box::new(status)), passes, unsent: false }
 }
 
 /// Reasons that tell of the relation between the two services, not of what the caller asked.

@@ -84,10 +84,16 @@ impl Boot {
         let tls = tls::server(&self.config.tls)?;
         let routes = self.routes(routes, &health)?;
         let around = Around { inner: routes, authenticate, shared: self.shared(&health, &drain) };
-        let serving = server::grpc(listeners.grpc, around, &self.limits, tls, drain.clone())?;
+        let serving =
+            server::grpc(listeners.grpc, around, &self.limits, tls.clone(), drain.clone());
 
         let _health = spawn(server::health(listeners.health, health.server()));
         let _metrics = spawn(metrics::serve(listeners.metrics));
+        let reload_interval = self.config.tls.tls_reload_interval;
+        let _reloads = tls.map(|it| {
+            let stop = stop.clone();
+            spawn(async move { it.follow(reload_interval, stop).await })
+        });
         let probes = health.clone().watch(self.db.clone(), life.probe_interval, stop.clone());
         let _probes = spawn(probes);
         tokio::select! {

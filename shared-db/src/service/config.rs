@@ -34,7 +34,7 @@ pub struct ServiceConfig {
     pub telemetry: TelemetryConfig,
 }
 
-#[derive(Clone, Debug, Default, Args)]
+#[derive(Clone, Debug, Args)]
 #[command(next_help_heading = "TLS (plaintext when no certificate is set)")]
 pub struct TlsConfig {
     /// Certificate chain of this service, PEM
@@ -49,6 +49,10 @@ pub struct TlsConfig {
     /// A caller may also come without a certificate; one that it shows is still verified
     #[arg(long, env = "FREEHOLD_TLS_CLIENT_OPTIONAL", requires = "tls_client_ca")]
     pub tls_client_optional: bool,
+    /// How often the files of certificates, keys and authorities are looked at again, those for calling others among them. What has
+    /// changed holds for new connections; open ones go on until --connection-age-max ends them
+    #[arg(long, env = "FREEHOLD_TLS_RELOAD_INTERVAL", default_value = "30s", value_parser = positive)]
+    pub tls_reload_interval: Duration,
 }
 
 #[derive(Clone, Debug, Args)]

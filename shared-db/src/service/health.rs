@@ -2,6 +2,9 @@
 //!
 //! A finding (a privilege too many, a wrong schema version) means that calls are refused. While the database is merely away they go
 //! through and fail by themselves: what needs no database still works, and nothing waits for the next probe.
+//!
+//! Readiness is asked for by the empty name. Whether the process is alive is another question ([`LIVENESS`]): to end it would bring no
+//! database back.
 
 use super::{methods::Methods, metrics};
 use crate::{
@@ -20,6 +23,9 @@ use tonic_health::{
 
 /// A probe that could not be made, or that found something, is repeated this soon.
 const RETRY_INTERVAL: Duration = Duration::from_secs(1);
+
+/// The name that is `SERVING` for as long as the process answers at all.
+const LIVENESS: &str = "liveness";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
@@ -61,6 +67,7 @@ impl Health {
             sound: CancellationToken::new(),
         };
         health.report(ServingStatus::NotServing).await;
+        health.reporter.set_service_status(LIVENESS, ServingStatus::Serving).await;
         health
     }
 

@@ -17,24 +17,19 @@ pub struct Listeners {
 impl Listeners {
     /// Binds what the configuration names, or the service's default ports on the loopback address.
     pub async fn bind(config: &ServiceConfig, service: Service) -> Result<Self> {
-        let offset = match service {
-            Service::Web => 1,
-            Service::Runtime => 2,
-        };
+        let at = |given: Option<SocketAddr>, first| given.unwrap_or(usual(service, first));
         Ok(Self {
-            grpc: bind(config.listen, 50050 + offset).await?,
-            health: bind(config.health_listen, 50060 + offset).await?,
-            metrics: bind(config.metrics_listen, 50070 + offset).await?,
+            grpc: listen(at(config.listen, 50050)).await?,
+            health: listen(health_address(config.health_listen, service)).await?,
+            metrics: listen(at(config.metrics_listen, 50070)).await?,
         })
     }
 
     /// Binds three free ports on the loopback address, for tests.
     pub async fn any() -> Result<Self> {
-        Ok(Self {
-            grpc: bind(None, 0).await?,
-            health: bind(None, 0).await?,
-            metrics: bind(None, 0).await?,
-        })
+        let any = SocketAddr::from((Ipv4Addr::LOCALHOST, 0));
+        let (grpc, health, metrics) = (listen(any).await?, listen(any).await?, listen(any).await?);
+        Ok(Self { grpc, health, metrics })
     }
 
     /// Where gRPC is listening.
@@ -43,7 +38,19 @@ impl Listeners {
     }
 }
 
-async fn bind(address: Option<SocketAddr>, default_port: u16) -> Result<TcpListener> {
-    let address = address.unwrap_or_else(|| SocketAddr::from((Ipv4Addr::LOCALHOST, default_port)));
+/// Where a service listens for questions about its health.
+pub(super) fn health_address(given: Option<SocketAddr>, service: Service) -> SocketAddr {
+    given.unwrap_or(usual(service, 50060))
+}
+
+fn usual(service: Service, first: u16) -> SocketAddr {
+    let offset = match service {
+        Service::Web => 1,
+        Service::Runtime => 2,
+    };
+    SocketAddr::from((Ipv4Addr::LOCALHOST, first + offset))
+}
+
+async fn listen(address: SocketAddr) -> Result<TcpListener> {
     TcpListener::bind(address).await.with_context(|| format!("cannot listen on {address}"))
 }

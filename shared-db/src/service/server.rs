@@ -1,14 +1,20 @@
 //! The two gRPC servers: the service's own, and the plaintext one for health.
 
-use super::{around::Around, auth::Authenticate, config::Limits};
+use super::{
+    around::Around,
+    auth::Authenticate,
+    config::Limits,
+    tls::{self, Reloading},
+};
 use crate::error::chain;
-use anyhow::{Context, Result};
-use std::{future::Future, time::Duration};
+use anyhow::Result;
+use rustls::ServerConfig;
+use std::{future::Future, sync::Arc, time::Duration};
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
 use tonic::{
     service::RoutesBuilder,
-    transport::{Server, ServerTlsConfig, server::TcpIncoming},
+    transport::{Server, server::TcpIncoming},
 };
 use tonic_health::{pb::health_server::HealthServer, server::HealthService};
 
@@ -20,25 +26,30 @@ pub(crate) fn grpc<A: Authenticate>(
     listener: TcpListener,
     around: Around<A>,
     limits: &Limits,
-    tls: Option<ServerTlsConfig>,
+    tls: Option<Arc<Reloading<ServerConfig>>>,
     drain: CancellationToken,
-) -> Result<impl Future<Output = Result<()>> + Send + use<A>> {
+) -> impl Future<Output = Result<()>> + Send + use<A> {
     // Not max_connection_age_grace: it cuts without GOAWAY. The jitter keeps replicas from losing all connections at once.
     let age = limits.connection_age_max.mul_f64(rand::random_range(0.9..1.1));
-    let mut server = Server::builder()
+    let server = Server::builder()
         .max_connection_age(age.max(Duration::from_secs(1)))
         .max_concurrent_streams(CONNECTION_STREAMS_MAX)
         .http2_keepalive_interval(Some(limits.keepalive_interval))
         .http2_keepalive_timeout(Some(limits.keepalive_timeout));
-    if let Some(tls) = tls {
-        server = server.tls_config(tls).context("the TLS certificate, key or authorities")?;
-    }
     let incoming = TcpIncoming::from(listener)
         .with_nodelay(Some(true))
         .with_keepalive(Some(limits.keepalive_interval));
-    Ok(async move {
-        Ok(server.serve_with_incoming_shutdown(around, incoming, drain.cancelled_owned()).await?)
-    })
+    async move {
+        let stop = drain.cancelled_owned();
+        match tls {
+            None => server.serve_with_incoming_shutdown(around, incoming, stop).await?,
+            Some(tls) => {
+                let incoming = tls::handshaken(incoming, tls);
+                server.serve_with_incoming_shutdown(around, incoming, stop).await?;
+            }
+        }
+        Ok(())
+    }
 }
 
 /// Health on a listener of its own: never shed, never encrypted, there until the very end.

@@ -67,3 +67,23 @@ async fn web_commands_the_runtime_by_its_certificate_alone() {
     let result = somebody.call("AgentService/GetAgent", json!({ "id": agent })).await;
     assert_fails(result, Code::PermissionDenied, Reason::PeerNotAllowed, None);
 }
+
+/// The DNS name is right and the authority too: only the name that says what it is decides.
+#[tokio::test]
+async fn web_gives_no_command_to_a_runtime_of_another_name() {
+    for (name, is_it) in [(RUNTIME_NAME, true), ("spiffe://freehold/another-service", false)] {
+        let stack = Stack::builder().mutual_tls().set_web("RUNTIME_NAME", name).start().await;
+        let org = stack.organization().await;
+        let action = org.action("http://127.0.0.1:1/").await;
+        let calls = json!([{ "step_key": "one", "core_action_id": action }]);
+        let agent = json!({ "slug": "commanded", "name": "Commanded", "type": "AGENT_TYPE_API",
+            "endpoint": { "calls": calls } });
+        let request = json!({ "agent": agent });
+        let created = org.developer().call("AgentService/CreateAgent", request).await;
+        if is_it {
+            created.unwrap();
+        } else {
+            assert_fails(created, Code::Unavailable, Reason::RuntimeUnavailable, None);
+        }
+    }
+}

@@ -61,6 +61,7 @@ async fn without_a_database_it_starts_and_does_not_serve() {
     let refused = stand.client().await.get_execution(get("nothing")).await;
     assert_fails(refused, Code::Unavailable, Reason::NotServing, None);
     assert!(!is_serving(stand.health, "").await);
+    assert!(is_serving(stand.health, "liveness").await, "it lives: an end would not mend it");
     stand.stop.cancel();
     eventually(Duration::from_secs(5), || async { stand.running.is_finished() }).await;
 }

@@ -2,9 +2,11 @@
 
 use super::stand::{Stand, get};
 use freehold_tests::{database::TestDatabase, errors::assert_fails};
+use futures_util::future::join_all;
 use rcgen::{BasicConstraints, CertificateParams, IsCa, Issuer, KeyPair, SanType};
 use shared_db::error::Reason;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
+use tokio::{io::AsyncReadExt, net::TcpStream};
 use tonic::{
     Code,
     transport::{Certificate, Channel, ClientTlsConfig, Endpoint, Error, Identity},
@@ -137,4 +139,31 @@ async fn certificates_of_callers_can_be_optional() {
     let stand = start(&database, &authority, &files, &["--tls-client-optional"]).await;
     let refused = call(connect(&stand, &authority, None).await.unwrap()).await;
     assert_fails(refused, Code::PermissionDenied, Reason::PeerNotAllowed, None);
+}
+
+/// More than the handshakes that are under way at once.
+const SILENT: usize = 150;
+
+#[tokio::test]
+async fn peers_that_are_silent_in_the_handshake_keep_nobody_out() {
+    let database = TestDatabase::create().await;
+    let (authority, files) = (Authority::new(), Files::new());
+    let stand = start(&database, &authority, &files, &[]).await;
+    let connects = join_all((0..SILENT).map(|_| TcpStream::connect(stand.grpc))).await;
+    let mut silent: Vec<_> = connects.into_iter().map(Result::unwrap).collect();
+
+    let web = authority.identity("spiffe://freehold/web-service");
+    let called = async { call(connect(&stand, &authority, Some(web)).await.unwrap()).await };
+    // All of them are still at it: nothing but the time that a handshake may take would end them.
+    called.await.expect("it is heard among them");
+
+    // There were too many, so that some had to go at once, and the time ends the others.
+    for stream in &mut silent {
+        let end = tokio::time::timeout(Duration::from_mins(1), stream.read_u8()).await;
+        end.expect("it is closed").expect_err("nothing was said");
+    }
+    let web = authority.identity("spiffe://freehold/web-service");
+    call(connect(&stand, &authority, Some(web)).await.unwrap())
+        .await
+        .expect("it is heard after them");
 }

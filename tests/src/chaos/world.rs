@@ -68,7 +68,8 @@ impl World {
         };
         let last = if form.skewed { skew() } else { Vec::new() };
         let skewed = !last.is_empty();
-        let layout = Layout { webs: WEBS, runtimes: RUNTIMES, wired: true, last };
+        let layout =
+            Layout { webs: WEBS, runtimes: RUNTIMES, wired: true, last, decoys: Vec::new() };
         let root = database.superuser();
         Ok(Self {
             processes: Processes::start_on(database, &layout, &settings(form)).await,

@@ -25,6 +25,10 @@ pub struct RuntimeConfig {
     /// DNS name in the certificate of runtime-service, when it is not the host of the URL
     #[arg(long, env = "FREEHOLD_RUNTIME_TLS_NAME")]
     pub runtime_tls_name: Option<String>,
+    /// URI name that the certificate of runtime-service must have beside the DNS name, such as `spiffe://freehold/runtime-service`; it is
+    /// not looked for when absent
+    #[arg(long, env = "FREEHOLD_RUNTIME_NAME", requires = "runtime_tls_ca")]
+    pub runtime_name: Option<String>,
     /// How often the addresses of runtime-service are looked up again
     #[arg(long, env = "FREEHOLD_RUNTIME_RESOLVE_INTERVAL", default_value = "5s", value_parser = duration)]
     pub runtime_resolve_interval: Duration,

@@ -1,80 +1,80 @@
-//! The addresses of runtime-service: every address that a name has gets its share of the calls, and names are looked up again
-//! and again, so that replicas come and go without web noticing.
+//! The addresses of runtime-service: names are looked up again and again, and each address that one has is kept connected, so that
+//! replicas come and go without web noticing.
 
-use super::RuntimeConfig;
-use anyhow::{Context, Result};
+use super::{
+    RuntimeConfig,
+    connection::{Connection, Key, Tls},
+    replicas::{Awaited, Replicas},
+};
+use anyhow::{Context, Result, ensure};
+use futures_util::future::BoxFuture;
 use http::Uri;
+use shared_db::service::tls::{self, File, Files};
 use std::{
-    collections::HashSet,
+    collections::{HashMap, HashSet},
+    io,
     net::{IpAddr, SocketAddr},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
-use tokio::{net::lookup_host, sync::mpsc};
-use tokio_util::sync::CancellationToken;
-use tonic::transport::{
-    Certificate, Channel, ClientTlsConfig, Endpoint, Identity, channel::Change,
-};
+use tokio::{net::lookup_host, time::Instant};
+use tokio_util::{sync::CancellationToken, task::AbortOnDropHandle};
 
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
-/// Silence on a connection before it is asked for a sign of life, and how long that may take.
-const KEEPALIVE_INTERVAL: Duration = Duration::from_secs(10);
-const KEEPALIVE_TIMEOUT: Duration = Duration::from_secs(5);
+/// Before an address that could not be connected to is tried again: it doubles, and the half of it is drawn. A call that finds nobody
+/// ends it early.
+const PAUSE_MIN: Duration = Duration::from_millis(50);
+const PAUSE_MAX: Duration = Duration::from_secs(1);
 
-/// Changes of the addresses that wait to be taken up by the channel.
-const CHANGES_MAX: usize = 256;
+/// A connection that has lived for so long is made again at once when it ends.
+const SETTLED_AFTER: Duration = Duration::from_millis(500);
 
-type Key = (Uri, SocketAddr);
+/// All addresses of a name. Those of tests say what tests want.
+type LookUp =
+    Arc<dyn Fn(String, u16) -> BoxFuture<'static, io::Result<Vec<SocketAddr>>> + Send + Sync>;
 
-/// Keeps a channel supplied with addresses.
+/// Keeps [`Replicas`] supplied. The connections end with the last clone.
 #[derive(Clone)]
 pub(super) struct Resolver {
     urls: Vec<Uri>,
-    tls: Option<(ClientTlsConfig, Option<String>)>,
+    tls: Option<Tls>,
     interval: Duration,
-    changes: mpsc::Sender<Change<Key, Endpoint>>,
+    look_up: LookUp,
+    replicas: Replicas,
+    table: Arc<Mutex<Table>>,
 }
 
-/// A channel without addresses, and the one that will supply it.
-pub(super) fn channel(config: &RuntimeConfig) -> Result<(Channel, Resolver)> {
-    let (channel, changes) = Channel::balance_channel(CHANGES_MAX);
-    let resolver = Resolver {
-        urls: config.runtime_url.clone(),
-        tls: tls(config)?,
-        interval: config.runtime_resolve_interval,
-        changes,
-    };
-    Ok((channel, resolver))
-}
-
-fn tls(config: &RuntimeConfig) -> Result<Option<(ClientTlsConfig, Option<String>)>> {
-    if config.runtime_url.iter().all(|it| it.scheme_str() != Some("https")) {
-        return Ok(None);
-    }
-    let read =
-        |path: &std::path::PathBuf| std::fs::read(path).with_context(|| path.display().to_string());
-    let ca = config.runtime_tls_ca.as_ref().context("--runtime-tls-ca is required for https")?;
-    let mut tls = ClientTlsConfig::new().ca_certificate(Certificate::from_pem(read(ca)?));
-    if let (Some(cert), Some(key)) = (&config.runtime_tls_cert, &config.runtime_tls_key) {
-        tls = tls.identity(Identity::from_pem(read(cert)?, read(key)?));
-    }
-    Ok(Some((tls, config.runtime_tls_name.clone())))
+#[derive(Default)]
+struct Table {
+    keepers: HashMap<Key, AbortOnDropHandle<()>>,
+    /// Until the first look-up: calls wait for it.
+    first: Option<Awaited>,
 }
 
 impl Resolver {
-    /// Looks the addresses up until `stop`.
+    pub(super) fn new(config: &RuntimeConfig) -> Result<Self> {
+        let look_up = |host: String, port| -> BoxFuture<'static, _> {
+            Box::pin(async move { Ok(lookup_host((host, port)).await?.collect()) })
+        };
+        let (urls, interval) = (config.runtime_url.clone(), config.runtime_resolve_interval);
+        Ok(Self::with(urls, tls(config)?, interval, Arc::new(look_up)))
+    }
+
+    fn with(urls: Vec<Uri>, tls: Option<Tls>, interval: Duration, look_up: LookUp) -> Self {
+        let replicas = Replicas::new();
+        let table = Table { keepers: HashMap::new(), first: Some(replicas.awaited()) };
+        Self { urls, tls, interval, look_up, replicas, table: Arc::new(Mutex::new(table)) }
+    }
+
+    pub(super) fn replicas(&self) -> Replicas {
+        self.replicas.clone()
+    }
+
+    /// Looks the addresses up until `stop`. What is connected then stays so.
     pub(super) async fn run(self, stop: CancellationToken) -> Result<()> {
-        let mut known = HashSet::new();
         let fixed = self.urls.iter().all(|url| ip(url).is_some());
         loop {
-            let found = self.look_up(&known).await;
-            for gone in known.difference(&found) {
-                self.changes.send(Change::Remove(gone.clone())).await?;
-            }
-            for new in found.difference(&known) {
-                let endpoint = self.endpoint(new)?;
-                self.changes.send(Change::Insert(new.clone(), endpoint)).await?;
-            }
-            known = found;
+            let found = self.look_up().await;
+            self.settle(found);
             if fixed {
                 stop.cancelled().await;
                 return Ok(());
@@ -86,47 +86,122 @@ impl Resolver {
         }
     }
 
+    /// Reads the certificates again when they change, until `stop`.
+    pub(super) async fn reload(self, interval: Duration, stop: CancellationToken) -> Result<()> {
+        match self.tls {
+            Some(tls) => tls.config.follow(interval, stop).await,
+            None => stop.cancelled().await,
+        }
+        Ok(())
+    }
+
     /// All addresses of all URLs. Those of a name that can't be looked up now stay as they are.
-    async fn look_up(&self, known: &HashSet<Key>) -> HashSet<Key> {
+    async fn look_up(&self) -> HashSet<Key> {
         let mut found = HashSet::new();
         for url in &self.urls {
-            let host = url.host().unwrap_or_default();
-            let host = host.trim_start_matches('[').trim_end_matches(']');
-            match lookup_host((host, port(url))).await {
-                Ok(addresses) => found.extend(addresses.map(|it| (url.clone(), it))),
+            match (self.look_up)(host(url).to_owned(), port(url)).await {
+                Ok(addresses) => found.extend(addresses.into_iter().map(|it| (url.clone(), it))),
                 Err(error) => {
                     tracing::warn!(%url, %error, "runtime-service cannot be looked up");
-                    found.extend(known.iter().filter(|it| it.0 == *url).cloned());
+                    found.extend(self.table().keepers.keys().filter(|it| it.0 == *url).cloned());
                 }
             }
         }
         found
     }
 
-    fn endpoint(&self, (url, address): &Key) -> Result<Endpoint> {
-        let scheme = url.scheme_str().unwrap_or("http");
-        let mut endpoint = Endpoint::from_shared(format!("{scheme}://{address}"))?
-            .origin(url.clone())
-            .user_agent(concat!("freehold-web-service/", env!("CARGO_PKG_VERSION")))?
-            .connect_timeout(CONNECT_TIMEOUT)
-            .http2_keep_alive_interval(KEEPALIVE_INTERVAL)
-            .keep_alive_timeout(KEEPALIVE_TIMEOUT)
-            .keep_alive_while_idle(true)
-            .tcp_nodelay(true);
-        if let (Some((tls, name)), "https") = (&self.tls, scheme) {
-            // The address comes from a look-up; the certificate must still be that of the name.
-            let name = name.as_deref().or(url.host()).unwrap_or_default();
-            endpoint = endpoint.tls_config(tls.clone().domain_name(name))?;
+    /// Connects to what is new. What is gone is called no more; calls under way there are finished.
+    fn settle(&self, found: HashSet<Key>) {
+        let mut table = self.table();
+        table.keepers.retain(|it, _| found.contains(it));
+        for key in found {
+            let (replicas, tls) = (self.replicas.clone(), self.tls.clone());
+            table.keepers.entry(key.clone()).or_insert_with(|| {
+                let awaited = replicas.awaited();
+                AbortOnDropHandle::new(tokio::spawn(keep(key, tls, replicas, awaited)))
+            });
         }
-        Ok(endpoint)
+        table.first = None;
+    }
+
+    fn table(&self) -> MutexGuard<'_, Table> {
+        self.table.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
+/// Keeps one address connected, for as long as it is not dropped.
+async fn keep(key: Key, tls: Option<Tls>, replicas: Replicas, awaited: Awaited) {
+    let address = key.1;
+    let (mut awaited, mut pause, mut told) = (Some(awaited), PAUSE_MIN, false);
+    loop {
+        match Connection::open(&key, tls.as_ref()).await {
+            Ok((connection, ended)) => {
+                let (since, entered) = (Instant::now(), replicas.enter(connection));
+                (awaited, told) = (None, false);
+                drop(ended.await);
+                if SETTLED_AFTER < since.elapsed() {
+                    // Before it leaves, so that no call thinks that nobody is there.
+                    awaited = Some(replicas.awaited());
+                    pause = PAUSE_MIN;
+                    drop(entered);
+                    continue;
+                }
+            }
+            Err(error) if told => {
+                tracing::debug!(%address, error = %format_args!("{error:#}"), "still away");
+            }
+            Err(error) => {
+                told = true;
+                let error = format_args!("{error:#}");
+                tracing::warn!(%address, %error, "a replica of runtime-service cannot be called");
+            }
+        }
+        drop(awaited.take());
+        let missed = async {
+            tokio::time::sleep(PAUSE_MIN).await;
+            replicas.missed().await;
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rand::random_range(pause / 2..=pause)) => {}
+            // Somebody needs it now: whoever calls again waits for what comes of it.
+            () = missed => awaited = Some(replicas.awaited()),
+        }
+        pause = PAUSE_MAX.min(pause * 2);
+    }
+}
+
+fn tls(config: &RuntimeConfig) -> Result<Option<Tls>> {
+    let is_https = |url: &Uri| url.scheme_str() == Some("https");
+    let uri = config.runtime_name.clone();
+    if uri.is_some() {
+        let problem = "--runtime-name stands in a certificate: write --runtime-url with https";
+        ensure!(config.runtime_url.iter().all(is_https), problem);
+    }
+    if !config.runtime_url.iter().any(is_https) {
+        return Ok(None);
+    }
+    let ca = config.runtime_tls_ca.as_ref().context("--runtime-tls-ca is required for https")?;
+    let identity = config.runtime_tls_cert.as_ref().zip(config.runtime_tls_key.as_ref());
+    let identity = identity.map(|(certificate, key)| {
+        (File::new("runtime-tls-cert", certificate), File::new("runtime-tls-key", key))
+    });
+    let files = Files { identity, authorities: Some(File::new("runtime-tls-ca", ca)) };
+    let name = config.runtime_tls_name.clone();
+    Ok(Some(Tls { config: Arc::new(tls::client(files, uri)?), name }))
+}
+
+fn host(url: &Uri) -> &str {
+    url.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']')
+}
+
 fn ip(url: &Uri) -> Option<IpAddr> {
-    url.host()?.trim_start_matches('[').trim_end_matches(']').parse().ok()
+    host(url).parse().ok()
 }
 
 fn port(url: &Uri) -> u16 {
     let default = if url.scheme_str() == Some("https") { 443 } else { 80 };
     url.port_u16().unwrap_or(default)
 }
+
+#[cfg(test)]
+mod tests;

@@ -1,9 +1,8 @@
 //! The runtime's part of purges.
 
-use super::{Actor, Repeat, Runtime};
+use super::{Actor, Repeat, Runtime, replicas::Replicas};
 use runtime_api::v1::{self as pb, purge_service_client::PurgeServiceClient};
 use shared_db::{enums::PurgeSubject, error::Result, ids::PurgeId};
-use tonic::transport::Channel;
 
 /// What a command to erase came to.
 #[derive(Clone, Debug)]
@@ -59,6 +58,6 @@ impl Runtime {
     }
 }
 
-fn purges(channel: Channel) -> PurgeServiceClient<Channel> {
+fn purges(channel: Replicas) -> PurgeServiceClient<Replicas> {
     PurgeServiceClient::new(channel)
 }

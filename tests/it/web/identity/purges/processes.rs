@@ -54,7 +54,7 @@ async fn until_erasing(pool: &PgPool) -> bool {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
-    let layout = Layout { webs: 2, runtimes: 1, wired: false, last: Vec::new() };
+    let layout = Layout { webs: 2, runtimes: 1, ..Layout::default() };
     let database = TestDatabase::create().await;
     let mut all = Processes::start_on(database, &layout, &Settings::default()).await;
     let (org, other) = (all.organization().await, all.organization().await);
