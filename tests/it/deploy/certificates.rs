@@ -13,8 +13,8 @@ fn secret<'a>(workload: Workload<'a>, objects: &Objects, variable: &str) -> &'a 
     let folder = path.rsplit_once('/').map(|it| it.0).unwrap_or_default();
     let mounts = list(workload.container(), "/volumeMounts");
     let volume = mounts.iter().find(|it| text(it, "/mountPath") == folder).map(|it| &it["name"]);
-    let volumes = list(workload.pod(), "/volumes").iter();
-    let volume = volumes.into_iter().find(|it| volume.is_some_and(|name| it["name"] == *name));
+    let mut volumes = list(workload.pod(), "/volumes").iter();
+    let volume = volumes.find(|it| volume.is_some_and(|name| it["name"] == *name));
     volume.map(|it| text(it, "/secret/secretName")).unwrap_or_default()
 }
 

@@ -95,21 +95,25 @@ pub(super) fn set(value: &mut Value, at: &str, new: Value) {
     let mut here = value;
     for step in parent.split('/').skip(1) {
         let step = unescaped(step);
-        here = match here {
-            Value::Array(items) => &mut items[step.parse::<usize>().unwrap()],
-            it => {
-                if it.get(&step).is_none() {
-                    it[&step] = json!({});
-                }
-                &mut it[&step]
+        here = if here.is_array() {
+            here.get_mut(step.parse::<usize>().unwrap()).unwrap()
+        } else {
+            if here.get(&step).is_none() {
+                here[&step] = json!({});
             }
+            &mut here[&step]
         };
     }
-    match here {
-        Value::Array(items) if last == "-" => items.push(new),
-        Value::Array(items) => items[last.parse::<usize>().unwrap()] = new,
-        it if new.is_null() => drop(it.as_object_mut().unwrap().remove(&unescaped(last))),
-        it => it[unescaped(last)] = new,
+    if let Value::Array(items) = here {
+        if last == "-" {
+            items.push(new);
+        } else {
+            items[last.parse::<usize>().unwrap()] = new;
+        }
+    } else if new.is_null() {
+        here.as_object_mut().unwrap().remove(&unescaped(last));
+    } else {
+        here[unescaped(last)] = new;
     }
 }
 

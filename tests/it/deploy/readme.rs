@@ -99,7 +99,6 @@ fn every_secret_is_described_with_its_keys_its_readers_and_its_rotation() {
     assert_ne!(named, used);
 }
 
-/// What the issue asks of the manual, by heading.
 #[test]
 fn the_manual_has_a_part_for_everything_that_an_operator_does() {
     let manual = manual();

@@ -155,17 +155,13 @@ fn what_is_not_apart_or_not_scaled_is_seen() {
     let Some(overlays) = overlays() else { return };
     let objects = &overlays["production"];
     let spread = "/spec/template/spec/topologySpreadConstraints";
+    let [when, key, selector] = ["0/whenUnsatisfiable", "1/topologyKey", "1/labelSelector"]
+        .map(|it| format!("{spread}/{it}"));
     for (kind, name, at, value, wrong) in [
         ("Deployment", "web", "/spec/replicas", json!(3), "is set back"),
-        (
-            "Deployment",
-            "web",
-            &format!("{spread}/0/whenUnsatisfiable"),
-            json!("ScheduleAnyway"),
-            "in one zone",
-        ),
-        ("Deployment", "web", &format!("{spread}/1/topologyKey"), json!("x"), "hostname"),
-        ("Deployment", "web", &format!("{spread}/1/labelSelector"), json!({}), "hostname"),
+        ("Deployment", "web", when.as_str(), json!("ScheduleAnyway"), "in one zone"),
+        ("Deployment", "web", key.as_str(), json!("x"), "hostname"),
+        ("Deployment", "web", selector.as_str(), json!({}), "hostname"),
         ("Deployment", "web", "/spec/strategy", Value::Null, "while it is rolled out"),
         ("PodDisruptionBudget", "web", "/spec/selector/matchLabels", json!({ "a": "b" }), "budget"),
         ("PodDisruptionBudget", "web", "/spec/maxUnavailable", json!(0), "budget"),

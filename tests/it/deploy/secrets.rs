@@ -50,16 +50,15 @@ fn expected(overlay: &str) -> BTreeSet<(&'static str, &'static str)> {
 }
 
 fn mounted(objects: &Objects) -> BTreeSet<(&str, &str)> {
-    let of = |it: Workload<'_>| {
-        let volumes = list(it.pod(), "/volumes").iter();
-        let whole = volumes.clone().map(|it| text(it, "/secret/secretName"));
-        let parts = volumes.flat_map(|it| list(it, "/projected/sources"));
-        let names =
-            whole.chain(parts.map(|it| text(it, "/secret/name"))).filter(|it| !it.is_empty());
-        names.map(|name| (it.object, name)).collect::<Vec<_>>()
-    };
-    let all = workloads(objects).into_iter().flat_map(of);
-    all.map(|(object, secret)| (text(object, "/metadata/name"), secret)).collect()
+    let mut mounted = BTreeSet::new();
+    for workload in workloads(objects) {
+        let volumes = list(workload.pod(), "/volumes");
+        let parts = volumes.iter().flat_map(|it| list(it, "/projected/sources"));
+        let names = volumes.iter().map(|it| text(it, "/secret/secretName"));
+        let names = names.chain(parts.map(|it| text(it, "/secret/name")));
+        mounted.extend(names.filter(|it| !it.is_empty()).map(|it| (workload.name(), it)));
+    }
+    mounted
 }
 
 fn problems(overlay: &str, objects: &Objects) -> Vec<String> {

@@ -75,9 +75,9 @@ fn is_peer(rule: &Value, side: Side, other: &End, namespace: &str) -> bool {
 
 fn is_the_peer(peer: &Value, other: &End, namespace: &str) -> bool {
     if let Some(block) = peer.get("ipBlock") {
-        let except = list(block, "/except").iter().map(|it| Cidr::parse(it.as_str().unwrap()));
+        let mut except = list(block, "/except").iter().map(|it| Cidr::parse(it.as_str().unwrap()));
         return Cidr::parse(text(block, "/cidr")).contains(other.ip)
-            && !except.into_iter().any(|it| it.contains(other.ip));
+            && !except.any(|it| it.contains(other.ip));
     }
     let Some(pod) = &other.pod else { return false };
     let of_namespace = match peer.get("namespaceSelector") {
@@ -95,7 +95,7 @@ fn is_port(rule: &Value, port: Port<'_>, named: Option<&BTreeMap<String, u16>>) 
         let in_range = match &it["port"] {
             Value::Null => true,
             Value::String(name) => named.is_some_and(|it| it.get(name) == Some(&port.number)),
-            first => {
+            first @ (Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_)) => {
                 let last = if it["endPort"].is_null() { first } else { &it["endPort"] };
                 (number(first)..=number(last)).contains(&port.number)
             }
