@@ -6,7 +6,6 @@ use super::objects::{Objects, deploy, list, overlays, text};
 use freehold_tests::{doors, process::Processes, remote::Remote, settings::Settings};
 use promql::{Asked, asked};
 use serde_json::{Value, json};
-use sqlx::AssertSqlSafe;
 use std::{
     collections::BTreeSet,
     fs,
@@ -30,18 +29,23 @@ async fn told() -> Asked {
     let agent = org.agent(&[&remote.url("/echo")]).await;
     let execution = org.start(&agent, json!({})).await;
     org.watch(&execution).await;
+    until(&processes, "\nfreehold_engine_queue_age_seconds").await;
     // The engine's rounds fail from here on.
     let away = "alter table runtime.execution_queue rename to execution_queue_away";
-    let superuser = processes.database.superuser();
-    sqlx::raw_sql(AssertSqlSafe(away)).execute(&superuser).await.unwrap();
+    sqlx::raw_sql(away).execute(&processes.database.superuser()).await.unwrap();
+    read(&until(&processes, "\nfreehold_engine_faults_total").await)
+}
+
+/// The pages of both services when they say `what`.
+async fn until(processes: &Processes, what: &str) -> String {
     let give_up = Instant::now() + Duration::from_secs(60);
     loop {
         let pages = doors::metrics(processes.webs[0].metrics).await
             + &doors::metrics(processes.runtimes[0].metrics).await;
-        if pages.contains("\nfreehold_engine_faults_total") {
-            return read(&pages);
+        if pages.contains(what) {
+            return pages;
         }
-        assert!(Instant::now() < give_up, "no round fails: {pages}");
+        assert!(Instant::now() < give_up, "nobody says {what}: {pages}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

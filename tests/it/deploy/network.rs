@@ -235,7 +235,7 @@ fn networks_are_well_formed() {
     }
 }
 
-/// Addresses around every exception, both ends of every /16 of IPv4, and the first of every /16 of IPv6.
+/// Addresses around every exception, both ends of every fourth /16 of IPv4, and the first of every sixteenth of IPv6.
 fn samples(objects: &Objects) -> Vec<IpAddr> {
     let blocks = list(objects.get("NetworkPolicy", "runtime").unwrap(), "/spec/egress/1/to");
     let networks = blocks.iter().flat_map(|it| {
@@ -245,16 +245,15 @@ fn samples(objects: &Objects) -> Vec<IpAddr> {
             .chain([text(it, "/ipBlock/cidr")])
     });
     let edges = networks.flat_map(|it| Cidr::parse(it).edges());
-    let sixteens = (0..=u16::MAX).flat_map(|it| {
+    let v4 = (0..=u16::MAX).step_by(4).flat_map(|it| {
         let [a, b] = it.to_be_bytes();
-        let v6 = Ipv6Addr::new(it, 0, 0, 0, 0, 0, 0, 1);
-        [Ipv4Addr::new(a, b, 0, 1).into(), Ipv4Addr::new(a, b, 255, 254).into(), v6.into()]
+        [Ipv4Addr::new(a, b, 0, 1), Ipv4Addr::new(a, b, 255, 254)].map(IpAddr::from)
     });
-    edges.chain(sixteens).collect()
+    let v6 = (0..=u16::MAX).step_by(16).map(|it| Ipv6Addr::new(it, 0, 0, 0, 0, 0, 0, 1).into());
+    edges.chain(v4).chain(v6).collect()
 }
 
-/// The process refuses more, since it knows what names resolve to; the policy refuses nothing that an action may call, but for IPv6 that
-/// leads to IPv4 by 6to4.
+/// By address, policy and process refuse the same, but for IPv6 that leads to IPv4 by 6to4, which a policy can not look into.
 #[test]
 fn the_policy_lets_runtime_reach_what_the_process_does() {
     let Some(overlays) = overlays() else { return };
@@ -273,5 +272,5 @@ fn the_policy_lets_runtime_reach_what_the_process_does() {
         assert_eq!(may, rules.permit(ip) && !is_6to4(ip), "{ip}");
         open += u32::from(may);
     }
-    assert!(open > 100_000, "{open}");
+    assert!(open > 20_000, "{open}");
 }

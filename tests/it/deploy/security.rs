@@ -84,7 +84,7 @@ fn container(it: &Value, pod: &Value) -> Vec<&'static str> {
     let profile = text(effective(it, pod, "seccompProfile"), "/type");
     let ports = list(it, "/ports");
     let asks_elsewhere = |probe: &&str| {
-        let probe = &it[**probe];
+        let probe = &it[*probe];
         !text(probe, "/httpGet/host").is_empty() || !text(probe, "/tcpSocket/host").is_empty()
     };
     broken([

@@ -26,7 +26,15 @@ pub(crate) async fn build() {
 
 fn cargo_build() {
     let release = folder().ends_with("release");
-    let output = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+    let mut cargo = Command::new(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    // Of the crate that is tested. Build scripts of others look at them too, and all that is above those would be compiled again.
+    for (name, _) in env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_MANIFEST_") || name.starts_with("CARGO_PKG_") {
+            cargo.env_remove(&*name);
+        }
+    }
+    let output = cargo
         // All of the workspace, so that its crates are not built again with fewer features.
         .args(["build", "--workspace", "--bins", "--locked", "--quiet"])
         .args(release.then_some("--release"))
