@@ -5,7 +5,7 @@ use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
 /// After a failure the next round begins this soon, if it is not due sooner.
-const RETRY: Duration = Duration::from_secs(600);
+const RETRY: Duration = Duration::from_mins(10);
 
 /// Does `round` every so often until `stop`; whatever is interrupted then, the next run finishes.
 pub async fn again_and_again(
@@ -40,7 +40,7 @@ mod tests {
 
     #[test]
     fn a_failure_is_repeated_sooner_and_never_later() {
-        let (day, second) = (Duration::from_secs(86400), Duration::from_secs(1));
+        let (day, second) = (Duration::from_hours(24), Duration::from_secs(1));
         assert_eq!((pause(day, false), pause(day, true)), (day, RETRY));
         assert_eq!((pause(second, false), pause(second, true)), (second, second));
     }

@@ -38,7 +38,7 @@ async fn told() -> Asked {
 
 /// The pages of both services when they say `what`.
 async fn until(processes: &Processes, what: &str) -> String {
-    let give_up = Instant::now() + Duration::from_secs(60);
+    let give_up = Instant::now() + Duration::from_mins(1);
     loop {
         let pages = doors::metrics(processes.webs[0].metrics).await
             + &doors::metrics(processes.runtimes[0].metrics).await;

@@ -52,7 +52,7 @@ const OBSERVED: [&str; 6] = [
     "prometheus -> web 50071/TCP",
     "prometheus -> runtime 50072/TCP",
 ];
-/// Instances of CloudNativePG, their operator, and where they ask the API of Kubernetes and keep backups, which may be anywhere: pods of
+/// Instances of `CloudNativePG`, their operator, and where they ask the API of Kubernetes and keep backups, which may be anywhere: pods of
 /// ours take nothing on these ports.
 const CNPG: [&str; 8] = [
     "postgres -> postgres 5432,8000/TCP",
@@ -179,8 +179,8 @@ fn a_policy_that_is_gone_or_too_wide_is_seen() {
             "stranger -> web 50051,50081/TCP",
         ),
         (
-            planted("runtime", "/spec/ingress/0/from/0", json!({ "podSelector": {} })),
-            "newcomer -> runtime 50052/TCP",
+            planted("runtime", "/spec/ingress/0/from/0", json!({ "namespaceSelector": {} })),
+            "stranger -> runtime 50052/TCP",
         ),
         (
             planted("runtime", "/spec/ingress/0/from/0/namespaceSelector", json!({})),

@@ -1,4 +1,4 @@
-//! The roles that CloudNativePG makes are those that the migration wants: it is run as the owner on a server that has them and no others.
+//! The roles that `CloudNativePG` makes are those that the migration wants: it is run as the owner on a server that has them and no others.
 
 use super::objects::{Objects, list, overlays, text};
 use freehold_tests::{database::server::Server, process};

@@ -31,10 +31,6 @@ pub(super) fn workload<'a>(objects: &'a Objects, name: &str) -> Workload<'a> {
 }
 
 impl<'a> Workload<'a> {
-    pub(super) fn kind(self) -> &'a str {
-        text(self.object, "/kind")
-    }
-
     pub(super) fn name(self) -> &'a str {
         text(self.object, "/metadata/name")
     }

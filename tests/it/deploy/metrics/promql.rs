@@ -1,4 +1,4 @@
-//! Which metrics and labels an expression in PromQL asks for: as much of its grammar as that takes.
+//! Which metrics and labels an expression in `PromQL` asks for: as much of its grammar as that takes.
 
 use std::collections::BTreeSet;
 
