@@ -4,11 +4,16 @@ use anyhow::{Context, Result};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 use secrecy::{ExposeSecret, SecretString};
 use shared_db::{
-    contract::Contract, explain, maintain, migrate, roles::Passwords, seed, snapshot::Snapshot,
+    contract::Contract,
+    explain, maintain, migrate,
+    roles::Passwords,
+    seed,
+    service::{config::positive, shutdown},
+    snapshot::Snapshot,
     verify,
 };
 use sqlx::{Connection, PgConnection};
-use std::{path::PathBuf, process::ExitCode};
+use std::{path::PathBuf, process::ExitCode, time::Duration};
 
 /// Migrates the database of Freehold and proves that its boundary holds.
 #[derive(Parser)]
@@ -36,6 +41,9 @@ enum Command {
         /// Say what would be done, and do nothing.
         #[arg(long)]
         dry_run: bool,
+        /// Do so again and again, such as every 24h, and sooner after a failure; ends when it is asked to stop.
+        #[arg(long, value_parser = positive, conflicts_with = "dry_run")]
+        every: Option<Duration>,
     },
     /// Which migrations are applied and pending, and whether the schema is the one of this build.
     Status,
@@ -133,9 +141,16 @@ async fn run(cli: Cli) -> Result<ExitCode> {
             }
             println!("schema version {}", report.version);
         }
-        Command::Maintain { ahead, dry_run } => {
+        Command::Maintain { ahead, dry_run, every } => {
             let options = maintain::Options { ahead_days: ahead, dry_run };
-            maintain(&mut connect(url).await?, options).await?;
+            let round = async || maintain(&mut connect(url).await?, options).await;
+            match every {
+                Some(every) => {
+                    let complain = |error| eprintln!("shared-db: {error:#}");
+                    maintain::again_and_again(every, round, complain, shutdown::on_signal()).await;
+                }
+                None => round().await?,
+            }
         }
         Command::Status => status(&mut connect(url).await?).await?,
         Command::Verify { format } => return verify(&mut connect(url).await?, format).await,

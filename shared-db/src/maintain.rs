@@ -4,6 +4,10 @@
 //! for a lock. Each call here is one short transaction: one partition, or one batch of rows. Whatever is interrupted is
 //! finished by the next run.
 
+mod again;
+
+pub use again::again_and_again;
+
 use crate::contract::{Contract, Table};
 use anyhow::{Context, Error, Result};
 use sqlx::{Executor, PgConnection, error::DatabaseError, postgres::types::PgInterval};

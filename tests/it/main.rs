@@ -8,6 +8,7 @@
 mod conformance;
 mod contract;
 mod coverage;
+mod deploy;
 mod direction;
 mod faults;
 mod flows;

@@ -13,7 +13,12 @@ use crate::{
     settings::{self, Settings},
 };
 
-use std::{ops::Deref, path::PathBuf, process::Output};
+use std::{
+    ops::Deref,
+    path::PathBuf,
+    process::{Output, Stdio},
+};
+use tokio::process::Child;
 
 /// Runs a command of this workspace to its end, with nothing but this environment.
 pub async fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Output {
@@ -21,6 +26,15 @@ pub async fn output(binary: &str, arguments: &[&str], environment: &[(&str, &str
     let mut command = tokio::process::Command::new(binaries::folder().join(binary));
     command.args(arguments).env_clear().envs(environment.iter().copied());
     command.output().await.expect("the binary was built")
+}
+
+/// The same for a command that does not end by itself. It is killed when this is dropped.
+pub async fn start(binary: &str, arguments: &[&str], environment: &[(&str, &str)]) -> Child {
+    binaries::build().await;
+    let mut command = tokio::process::Command::new(binaries::folder().join(binary));
+    command.args(arguments).env_clear().envs(environment.iter().copied()).kill_on_drop(true);
+    command.stdout(Stdio::piped()).stderr(Stdio::piped());
+    command.spawn().expect("the binary was built")
 }
 
 /// Replicas of web-service and of runtime-service as processes, with their database. All are killed with this value.

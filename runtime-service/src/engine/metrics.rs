@@ -30,7 +30,12 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub(crate) fn new() -> Self {
         let meter = meter();
-        let counter = |name, about| meter.u64_counter(name).with_description(about).build();
+        // A count that begins at nothing: whoever asks for its increase would not see the first one.
+        let counter = |name, about| {
+            let counter = meter.u64_counter(name).with_description(about).build();
+            counter.add(0, &[]);
+            counter
+        };
         let seconds = |name, about| {
             let histogram = meter.f64_histogram(name).with_description(about).with_unit("s");
             histogram.with_boundaries(BOUNDARIES.to_vec()).build()
@@ -41,7 +46,10 @@ impl Metrics {
                 "freehold.engine.pickup.duration",
                 "from when an execution was due to its claim",
             ),
-            finished: counter("freehold.engine.finished", "executions that ended, by state"),
+            finished: meter
+                .u64_counter("freehold.engine.finished")
+                .with_description("executions that ended, by state")
+                .build(),
             step: seconds(
                 "freehold.engine.step.duration",
                 "duration of attempts of steps, by their outcome",
@@ -54,7 +62,10 @@ impl Metrics {
                 "freehold.engine.writes.fenced",
                 "writes refused because the lease was gone",
             ),
-            faults: counter("freehold.engine.faults", "rounds of a loop that failed, by loop"),
+            faults: meter
+                .u64_counter("freehold.engine.faults")
+                .with_description("rounds of a loop that failed, by loop")
+                .build(),
             queue_due: meter
                 .u64_gauge("freehold.engine.queue.due")
                 .with_description("executions that could be claimed, counted up to a limit")

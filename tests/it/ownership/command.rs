@@ -2,6 +2,12 @@
 
 use freehold_tests::{database::TestDatabase, process};
 use sqlx::AssertSqlSafe;
+use std::time::Duration;
+use tokio::{
+    io::{AsyncBufRead, AsyncBufReadExt, BufReader, Lines},
+    process::{Child, Command},
+    time::timeout,
+};
 
 /// The exit status, what was printed, and what was complained of.
 async fn shared_db(url: &str, arguments: &[&str]) -> (i32, String, String) {
@@ -73,4 +79,59 @@ async fn explain_needs_no_database_and_names_what_it_does_not_know() {
     let (status, _, complaint) = shared_db("", &["explain", "web.nothing"]).await;
     assert_eq!(status, 2);
     assert!(complaint.contains("web.nothing is not in the contract"), "{complaint}");
+}
+
+/// The next line that says `what`.
+async fn until(lines: &mut Lines<impl AsyncBufRead + Unpin>, what: &str) {
+    while let Some(line) = lines.next_line().await.unwrap() {
+        if line.contains(what) {
+            return;
+        }
+    }
+    panic!("it ended before it said {what:?}");
+}
+
+/// Sends SIGTERM and waits for the end, which is a good one.
+async fn stop(mut child: Child) {
+    let kill = format!("kill -s TERM {}", child.id().unwrap());
+    let sent = Command::new("sh").args(["-c", &kill]).status().await.unwrap();
+    assert!(sent.success());
+    let status = timeout(Duration::from_secs(30), child.wait()).await.expect("it ends").unwrap();
+    assert_eq!(status.code(), Some(0), "{status}");
+}
+
+#[tokio::test]
+async fn maintenance_goes_on_until_it_is_asked_to_stop() {
+    let database = TestDatabase::create().await;
+    let url = database.maintenance_url();
+    let arguments = ["maintain", "--every", "50ms"];
+    let mut child = process::start("shared-db", &arguments, &[("DATABASE_URL", &url)]).await;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    for _ in 0..3 {
+        until(&mut lines, "nothing to do").await;
+    }
+    stop(child).await;
+}
+
+#[tokio::test]
+async fn maintenance_that_fails_says_so_and_tries_again() {
+    let url = "postgres://nobody@127.0.0.1:1/none";
+    let arguments = ["maintain", "--every", "50ms"];
+    let mut child = process::start("shared-db", &arguments, &[("DATABASE_URL", url)]).await;
+    let mut lines = BufReader::new(child.stderr.take().unwrap()).lines();
+    for _ in 0..3 {
+        until(&mut lines, "can't connect to DATABASE_URL").await;
+    }
+    stop(child).await;
+}
+
+#[tokio::test]
+async fn maintenance_that_waits_for_its_next_round_stops_at_once() {
+    let database = TestDatabase::create().await;
+    let url = database.maintenance_url();
+    let arguments = ["maintain", "--every", "24h"];
+    let mut child = process::start("shared-db", &arguments, &[("DATABASE_URL", &url)]).await;
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    until(&mut lines, "nothing to do").await;
+    stop(child).await;
 }
