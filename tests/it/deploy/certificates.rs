@@ -57,6 +57,10 @@ fn problems(objects: &Objects) -> Vec<&'static str> {
             has(server, "/dnsNames", &value("FREEHOLD_RUNTIME_TLS_NAME")),
             "runtime lacks the name that web looks for",
         ),
+        (
+            has(server, "/uris", &value("FREEHOLD_RUNTIME_NAME")),
+            "runtime lacks the URI name that web looks for",
+        ),
         (has(client, "/uris", expected), "web lacks the name that runtime looks for"),
         (has(server, "/usages", "server auth"), "runtime's certificate is not for servers"),
         (has(client, "/usages", "client auth"), "web's certificate is not for clients"),
@@ -101,6 +105,7 @@ fn a_name_or_an_authority_that_is_another_is_seen() {
     let set = |name: &str, value: &str| json!({ "name": name, "value": value });
     for (kind, name, at, value, wrong) in [
         ("Certificate", "runtime", "/spec/dnsNames", json!(["x"]), "runtime lacks the name"),
+        ("Certificate", "runtime", "/spec/uris", json!(["x"]), "runtime lacks the URI name"),
         (
             "Certificate",
             "runtime",

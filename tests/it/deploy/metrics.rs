@@ -3,7 +3,7 @@
 mod promql;
 
 use super::objects::{Objects, deploy, list, overlays, text};
-use freehold_tests::{doors, process::Processes, remote::Remote, settings::Settings};
+use freehold_tests::{doors, process::Processes, remote::Remote, settings::Settings, stack::Stack};
 use promql::{Asked, asked};
 use serde_json::{Value, json};
 use std::{
@@ -30,10 +30,12 @@ async fn told() -> Asked {
     let execution = org.start(&agent, json!({})).await;
     org.watch(&execution).await;
     until(&processes, "\nfreehold_engine_queue_age_seconds").await;
+    let stack = Stack::builder().mutual_tls().start().await;
+    let certificates = doors::metrics(stack.web.metrics).await;
     // The engine's rounds fail from here on.
     let away = "alter table runtime.execution_queue rename to execution_queue_away";
     sqlx::raw_sql(away).execute(&processes.database.superuser()).await.unwrap();
-    read(&until(&processes, "\nfreehold_engine_faults_total").await)
+    read(&(until(&processes, "\nfreehold_engine_faults_total").await + &certificates))
 }
 
 /// The pages of both services when they say `what`.
