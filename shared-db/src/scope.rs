@@ -101,6 +101,12 @@ impl Db {
         self.begin_as(self.opening(scope) + search).await
     }
 
+    /// The same for a page of all that there is, in an order that an index has. The plan is made once, and must not be to read and sort
+    /// everything, as it would be while that is little: it would stay with its connection until somebody analyzes.
+    pub async fn begin_ordered(&self, scope: Scope) -> Result<Tx> {
+        self.begin_as(self.opening(scope) + "; set local enable_sort = off").await
+    }
+
     /// The same for statements that are sent often, with many rows each: they are planned once for whatever they are given, and by their
     /// indexes. A plan that was made while a table was empty would read the whole of it ever after.
     pub async fn begin_planned(&self, scope: Scope) -> Result<Tx> {

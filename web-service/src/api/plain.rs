@@ -73,7 +73,7 @@ where
     let scope = Owned::<Q>::reads(caller)?;
     // With conditions it depends on their values which index is the right one.
     let mut tx = if filter == Default::default() {
-        app.db.begin(scope).await?
+        app.db.begin_ordered(scope).await?
     } else {
         app.db.begin_search(scope).await?
     };
