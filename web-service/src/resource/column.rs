@@ -218,7 +218,7 @@ pub(crate) use wire_enums;
 
 /// Where a row without a time stands in an ascending list. The statements say the same.
 pub fn far_future() -> DateTime<Utc> {
-    DateTime::from_timestamp(221_845_392_000, 0).unwrap_or_default()
+    DateTime::from_timestamp(253_370_764_800, 0).unwrap_or_default()
 }
 
 /// The same in a descending one.

@@ -85,6 +85,7 @@ async fn nobody_outside_the_organization_is_an_assignee() {
 async fn what_is_due_first_comes_first_and_what_is_never_due_last() {
     let org = Stack::shared().await.organization().await;
     task(&org, json!({ "title": "some day" })).await;
+    task(&org, json!({ "title": "or never" })).await;
     for (title, day) in [("third", 3), ("first", 1), ("second", 2)] {
         let due = format!("2026-12-0{day}T00:00:00Z");
         task(&org, json!({ "title": title, "due_time": due })).await;
@@ -100,7 +101,7 @@ async fn what_is_due_first_comes_first_and_what_is_never_due_last() {
             break;
         }
     }
-    assert_eq!(seen, ["first", "second", "third", "some day"]);
+    assert_eq!(seen, ["first", "second", "third", "some day", "or never"]);
     let between =
         json!({ "due_after": "2026-12-02T00:00:00Z", "due_before": "2026-12-03T00:00:00Z" });
     assert_eq!(titles(&org, between).await, ["second"]);
