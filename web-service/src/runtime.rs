@@ -4,6 +4,7 @@ mod config;
 mod connection;
 mod endpoints;
 mod purges;
+mod refusal;
 mod replicas;
 mod waits;
 
@@ -14,8 +15,8 @@ use common_api::types::{
     Agent, CancelBatch, ConcurrencyLimits, Execution, PurgeBatch, RedriveBatch,
 };
 use endpoints::Resolver;
-use prost::bytes::Bytes;
 use rand::Rng;
+use refusal::{refused, unavailable};
 use replicas::Replicas;
 use runtime_api::v1::{
     self as pb, agent_service_client::AgentServiceClient,
@@ -24,17 +25,16 @@ use runtime_api::v1::{
     execution_service_client::ExecutionServiceClient,
 };
 use shared_db::{
-    error::{DOMAIN, Error, Reason, Result, reason_name},
+    error::{Error, Result},
     ids::{OrganizationId, UserId},
     service::{Caller, Secret, deadline, telemetry},
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 use tonic::{
-    Code, Request, Response, Status,
+    Request, Response, Status,
     metadata::{Ascii, MetadataValue},
 };
-use tonic_types::StatusExt;
 
 /// The longest that a command may take, all attempts together. The sender waits longer than this before it takes one over.
 pub const COMMAND_MAX: Duration = Duration::from_secs(8);
@@ -359,56 +359,4 @@ fn dead_letters(channel: Replicas) -> DeadLetterServiceClient<Replicas> {
 
 fn limits(channel: Replicas) -> ConcurrencyLimitServiceClient<Replicas> {
     ConcurrencyLimitServiceClient::new(channel).max_decoding_message_size(usize::MAX)
-}
-
-/// What a command came to.
-struct Refusal {
-    error: Error,
-    /// Whether a moment later it may be otherwise.
-    passes: bool,
-    /// Whether no replica has seen the command.
-    unsent: bool,
-}
-
-/// What runtime says in our own words is passed on; everything else means that it is not there for us. That it does not accept
-/// web is nothing that the caller could mend, so it is told to the operator instead.
-fn refused(status: &Status) -> Refusal {
-    let ours = status.get_details_error_info().filter(|it| it.domain == DOMAIN);
-    let Some(info) = ours else {
-        tracing::warn!(code = ?status.code(), message = status.message(), "runtime-service does not answer");
-        return Refusal { error: unavailable(), passes: true, unsent: replicas::is_unsent(status) };
-    };
-    let is = |reasons: &[Reason]| reasons.iter().any(|it| reason_name(*it) == info.reason);
-    if is(&[Reason::NotServing, Reason::CallerGone]) {
-        return Refusal { error: unavailable(), passes: true, unsent: false };
-    }
-    if is(BETWEEN_US) {
-        let message = status.message();
-        tracing::error!(reason = info.reason, message, "runtime-service refuses web-service");
-        return Refusal { error: unavailable(), passes: false, unsent: false };
-    }
-    // Without the metadata of runtime's response, which are not the caller's.
-    let details = Bytes::copy_from_slice(status.details());
-    let status = Status::with_details(status.code(), status.message(), details);
-    let passes = status.code() == Code::Unavailable;
-    Refusal { error: Error::Status(Box::new(status)), passes, unsent: false }
-}
-
-/// Reasons that tell of the relation between the two services, not of what the caller asked.
-const BETWEEN_US: &[Reason] = &[
-    Reason::CredentialsMissing,
-    Reason::CredentialsInvalid,
-    Reason::RoleTooLow,
-    Reason::PeerNotAllowed,
-    Reason::OrganizationMissing,
-    Reason::MethodUnknown,
-    Reason::MalformedMessage,
-];
-
-fn unavailable() -> Error {
-    Error::Unavailable {
-        reason: Reason::RuntimeUnavailable,
-        problem: "runtime-service does not answer; repeat in a moment, with the same request_id"
-            .into(),
-    }
 }
