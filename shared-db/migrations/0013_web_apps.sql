@@ -259,8 +259,6 @@ create table web.workspace_items (
     etag uuid not null default gen_random_uuid(),
     created_at timestamptz not null default now(),
     updated_at timestamptz not null default now(),
-    constraint workspace_items_kind_resource_id_check check ((kind = 'link') = (resource_id is null)),
-    constraint workspace_items_kind_url_check check ((kind = 'link') = (url is not null)),
     constraint workspace_items_title_check check (char_length(title) between 1 and 200),
     constraint workspace_items_url_check check (char_length(url) <= 2000 and url ~ '^https?://'),
     constraint workspace_items_section_check check (char_length(section) <= 100),

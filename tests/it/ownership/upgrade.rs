@@ -6,11 +6,23 @@ use sqlx::{AssertSqlSafe, Connection, PgConnection, migrate::Migrator};
 use std::path::Path;
 
 /// The last version whose executions were in one table each.
-const BEFORE: i64 = 5;
+const IN_ONE_TABLE: i64 = 5;
+/// The last version that did not ask what an item of a workspace leads to.
+const ITEMS_NOT_ASKED: i64 = 19;
 
 async fn run(conn: &mut PgConnection, sql: &str) {
     let result = sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(conn).await;
     result.unwrap_or_else(|error| panic!("{sql}: {error}"));
+}
+
+/// A database of an older version, and its superuser.
+async fn of_version(version: i64) -> (TestDatabase, PgConnection) {
+    let database = TestDatabase::empty().await;
+    let mut conn = PgConnection::connect(&database.superuser_url()).await.unwrap();
+    let grant = format!("grant create on database {} to freehold_owner", database.name);
+    run(&mut conn, &grant).await;
+    migrate_to(&mut conn, version).await;
+    (database, conn)
 }
 
 /// As the owner made it then, with row-level security that holds for the owner too.
@@ -53,11 +65,7 @@ async fn migrate_to(conn: &mut PgConnection, version: i64) {
 
 #[tokio::test]
 async fn an_upgrade_keeps_executions_and_their_history() {
-    let database = TestDatabase::empty().await;
-    let mut conn = PgConnection::connect(&database.superuser_url()).await.unwrap();
-    let grant = format!("grant create on database {} to freehold_owner", database.name);
-    run(&mut conn, &grant).await;
-    migrate_to(&mut conn, BEFORE).await;
+    let (_database, mut conn) = of_version(IN_ONE_TABLE).await;
     // Ids of ten days ago.
     let rows = "
         create temporary table ids as
@@ -83,4 +91,19 @@ async fn an_upgrade_keeps_executions_and_their_history() {
         assert_eq!(count, 5, "{from}");
     }
     assert_eq!(verify::run(&mut conn).await.unwrap(), []);
+}
+
+#[tokio::test]
+async fn items_that_nobody_was_asked_about_do_not_stop_an_upgrade() {
+    let (_database, mut conn) = of_version(ITEMS_NOT_ASKED).await;
+    let add = "
+        set session_replication_role = replica;
+        insert into web.workspace_items (org_id, id, kind, title) values (gen_random_uuid(), gen_random_uuid(), 'link', 'To nowhere')";
+    run(&mut conn, add).await;
+    migrate::run(&mut conn, &migrate::Options::default()).await.unwrap();
+    let sql = "select count(*) from web.workspace_items";
+    let count: i64 = sqlx::query_scalar(sql).fetch_one(&mut conn).await.unwrap();
+    assert_eq!(count, 1);
+    let again = sqlx::raw_sql(add).execute(&mut conn).await.unwrap_err().to_string();
+    assert!(again.contains("workspace_items_kind_"), "{again}");
 }
