@@ -24,7 +24,8 @@ use std::{collections::BTreeSet, time::Duration};
 /// Every worker is killed, so that there is something to take up, and a fault of the database around which the flow can be measured.
 async fn base() -> Outcome {
     let acts = vec![
-        Act::new(1500, Fault::Kill(Victim::Runtime(0)), 0),
+        // By then calls are under way also where the first executions are slow to begin.
+        Act::new(3000, Fault::Kill(Victim::Runtime(0)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(1)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(2)), 0),
         Act::new(5500, Fault::AllWires(Wire::Deaf), 200),

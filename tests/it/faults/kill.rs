@@ -20,7 +20,7 @@ async fn killing_any_process_at_any_moment_loses_nothing_and_repeats_nothing() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn work_of_a_process_that_ends_goes_on_elsewhere() {
     let acts = vec![
-        Act::new(1500, Fault::Kill(Victim::Runtime(0)), 0),
+        Act::new(2500, Fault::Kill(Victim::Runtime(0)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(1)), 0),
         Act::new(3500, Fault::Kill(Victim::Runtime(2)), 0),
         Act::new(3500, Fault::Stop(Victim::Runtime(0)), 0),

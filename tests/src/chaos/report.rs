@@ -1,8 +1,9 @@
 //! What a run was like, in words.
 
 use super::{
-    checks::{self, flow, overlapping, takeovers},
+    checks::{self, Takeover, flow, overlapping, takeovers},
     clocks::Time,
+    fault::Fault,
     history::{Fate, History},
     load::Kind,
 };
@@ -52,19 +53,28 @@ fn figures(history: &History, out: &mut String) -> std::fmt::Result {
         watched().count(),
         watched().map(|it| it.connections).sum::<usize>()
     )?;
-    let ms = |it: &checks::Takeover| it.next.map(|at| (at - it.fault.begun).num_milliseconds());
-    let mut took: Vec<i64> = takeovers(history).iter().filter_map(ms).collect();
-    took.sort_unstable();
+    let taken = takeovers(history);
+    for (by, is) in [("killed", is_kill as fn(Fault) -> bool), ("asked to stop", |it| !is_kill(it))]
+    {
+        let ms = |it: &Takeover| it.next.map(|at| (at - it.fault.begun).num_milliseconds());
+        let mut took: Vec<i64> =
+            taken.iter().filter(|it| is(it.fault.fault)).filter_map(ms).collect();
+        took.sort_unstable();
+        writeln!(
+            out,
+            "{} calls were left by a process that was {by}, and taken up: median {:?} ms, longest {:?} ms (lease {:?})",
+            took.len(),
+            took.get(took.len() / 2),
+            took.last(),
+            history.bounds.lease
+        )?;
+    }
     let stalls = history.stalls.iter().map(|it| it.lasted).max().unwrap_or_default();
-    writeln!(
-        out,
-        "{} calls were left by a process and taken up: median {:?} ms, longest {:?} ms (lease {:?})",
-        took.len(),
-        took.get(took.len() / 2),
-        took.last(),
-        history.bounds.lease
-    )?;
     writeln!(out, "the machine itself stood still for {stalls:?} at most")
+}
+
+fn is_kill(fault: Fault) -> bool {
+    matches!(fault, Fault::Kill(_))
 }
 
 /// Completions a second before, during and after each fault.

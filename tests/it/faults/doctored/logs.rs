@@ -85,6 +85,7 @@ pub(super) const CASES: [Case; 19] = [
         later.for_each(|it| it.at += TimeDelta::minutes(1));
         let ended = it.tables.executions.iter_mut().find(|it| it.run == run).unwrap();
         ended.finished_at = ended.finished_at.map(|at| at + TimeDelta::minutes(2));
+        ended.events.iter_mut().for_each(|it| it.at += TimeDelta::minutes(2));
     }),
     ("services stay up", "a process ends by itself", |it| {
         let [process, status, log] = ["runtime 0", "exit status: 1", ""].map(str::to_owned);

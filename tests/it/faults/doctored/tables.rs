@@ -7,14 +7,16 @@ pub(super) const CASES: [Case; 8] = [
     (
         "nothing acknowledged is lost",
         "an execution is gone",
-        &["delete from runtime.agent_executions where id in (select id from runtime.agent_executions limit 1)"],
+        // Children were asked for by nobody.
+        &["delete from runtime.agent_executions
+           where id = (select id from runtime.agent_executions where parent_execution_id is null limit 1)"],
     ),
     (
         "a request makes one execution",
         "an execution is there twice",
         &["insert into runtime.agent_executions
              select (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid()))).*
-             from runtime.agent_executions as e limit 1"],
+             from runtime.agent_executions as e where parent_execution_id is null limit 1"],
     ),
     (
         "every execution ends as it should",

@@ -7,11 +7,10 @@ use crate::chaos::{
     load::{Asked, Kind},
 };
 use chrono::TimeDelta;
-use std::collections::BTreeMap;
 
 /// Of what flows without a fault, so many of a hundred must flow again.
 const SHARE_MIN: usize = 98;
-/// Work counts as flowing if it ends within so many times the median of quiet times and a second more.
+/// Work counts as flowing if it ends within so many times the median of the time before the fault and a second more.
 const TIMES_MEDIAN: i32 = 2;
 const GRACE: TimeDelta = TimeDelta::seconds(1);
 
@@ -51,7 +50,7 @@ pub fn work_flows_again(history: &History) -> Vec<String> {
 pub fn flow(history: &History, struck: &Struck) -> Option<Flow> {
     let measured = delta(history.bounds.measured_for);
     let from = struck.ended + delta(history.bounds.back_within);
-    let in_time = in_time(history);
+    let in_time = in_time(history, struck.begun);
     let (begin, end) = (struck.begun - measured - in_time, from + measured + in_time);
     let disturbed = history.struck.iter().any(|other| {
         let itself = other.begun == struck.begun;
@@ -84,15 +83,15 @@ fn counts(asked: &Asked) -> bool {
     matches!(asked.kind, Kind::Steps | Kind::Reads)
 }
 
-fn in_time(history: &History) -> TimeDelta {
-    let asked: BTreeMap<&str, Time> =
-        history.asked.iter().filter(|it| counts(it)).map(|it| (it.run.as_str(), it.at)).collect();
-    let mut took: Vec<TimeDelta> = Vec::new();
-    for it in &history.tables.executions {
-        if let (Some(at), Some(ended)) = (asked.get(it.run.as_str()), it.finished_at) {
-            took.push(ended - *at);
-        }
-    }
+/// By what was done before the fault: whatever is slow after it must not be the measure of itself.
+fn in_time(history: &History, fault: Time) -> TimeDelta {
+    let executions = history.executions_by_run();
+    let asked = history.asked.iter().filter(|it| counts(it));
+    let took = asked.filter_map(|it| {
+        let ended = executions.get(it.run.as_str())?.finished_at?;
+        (ended < fault).then(|| ended - it.at)
+    });
+    let mut took: Vec<TimeDelta> = took.collect();
     took.sort_unstable();
     let median = took.get(took.len() / 2).copied().unwrap_or_default();
     median * TIMES_MEDIAN + GRACE

@@ -15,7 +15,7 @@ const CLOSED_WITHIN: TimeDelta = TimeDelta::milliseconds(300);
 pub struct Takeover<'a> {
     pub fault: &'a Struck,
     pub call: &'a Call,
-    /// The next that was seen of the execution, by the remote or in the tables.
+    /// The next that was seen of the execution: the next call or the end, or that a person is asked what became of the call.
     pub next: Option<Time>,
     /// The bound, later by what kept others from taking it.
     pub due: Time,
@@ -33,8 +33,10 @@ pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
         for call in history.calls.iter().filter(cut_then) {
             let calls = history.calls.iter().filter(|it| it.run == call.run && call.at < it.at);
             let next = calls.map(|it| it.at).min();
-            let ended = executions.get(call.run.as_str()).and_then(|it| it.finished_at);
-            let next = [next, ended].into_iter().flatten().min();
+            let execution = executions.get(call.run.as_str());
+            let ended = execution.and_then(|it| it.finished_at);
+            let asked = execution.and_then(|it| it.asked_after(fault.begun));
+            let next = [next, ended, asked].into_iter().flatten().min();
             all.push(Takeover { fault, call, next, due: due(history, fault, bound) });
         }
     }
@@ -43,6 +45,7 @@ pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
 
 /// Within the lease and a second after a SIGKILL, within a second after a SIGTERM.
 pub fn takeover_is_quick(history: &History) -> Vec<String> {
+    let kinds = history.kinds();
     let late = takeovers(history).into_iter().filter_map(|it| {
         let allowed = it.due + history.stood_still(it.fault.begun, it.due);
         let went_on = it.next.filter(|at| *at <= allowed);
@@ -52,8 +55,9 @@ pub fn takeover_is_quick(history: &History) -> Vec<String> {
         let due = (it.due - it.fault.begun).num_milliseconds();
         went_on.is_none().then(|| {
             let (run, step) = (&it.call.run, &it.call.step);
+            let kind = kinds.of(run).map_or(String::new(), |it| format!(" ({it:?})"));
             format!(
-                "{run} {step} was left by {} and went on {waited}, not within {due} ms",
+                "{run}{kind} {step} was left by {} and went on {waited}, not within {due} ms",
                 it.fault.fault
             )
         })

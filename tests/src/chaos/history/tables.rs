@@ -33,6 +33,7 @@ pub struct Event {
     pub execution_id: Uuid,
     pub seq: i64,
     pub kind: String,
+    pub at: Time,
     pub step_key: Option<String>,
     /// The attempt of the step, where the event says so.
     pub attempt: Option<i32>,
@@ -54,6 +55,12 @@ pub struct Step {
 impl Execution {
     pub fn step(&self, key: &str) -> Option<&Step> {
         self.steps.iter().find(|it| it.step_key == key)
+    }
+
+    /// When it was first left to a person, after this time, to say what became of a step.
+    pub fn asked_after(&self, time: Time) -> Option<Time> {
+        let asked = self.events.iter().filter(|it| it.kind == "step_waiting" && time < it.at);
+        asked.map(|it| it.at).min()
     }
 }
 
@@ -77,7 +84,7 @@ pub async fn read(conn: &mut PgConnection) -> Result<Tables> {
     .fetch_all(&mut *conn)
     .await?;
     let events: Vec<Event> = sqlx::query_as(
-        "select execution_id, seq, event_type::text as kind, step_key,
+        "select execution_id, seq, event_type::text as kind, created_at as at, step_key,
             case when jsonb_typeof(payload->'attempt') = 'number' then (payload->>'attempt')::int end as attempt
          from runtime.execution_events
          order by execution_id, seq",
