@@ -1,6 +1,7 @@
 //! The database boundary of Freehold, and the boot that both services share.
 //!
 //! - [`scope`]: the only way to the database, one transaction for one organization;
+//! - [`pool`]: the connections that it has;
 //! - [`contract`]: who may do what with which table; [`grants`], [`policies`] and [`roles`] are generated from it, by [`migrate`];
 //! - [`maintain`]: partitions and retention; [`purge`]: erasing an organization or a person from the tables of one owner;
 //! - [`verify`], [`probe`], [`snapshot`]: that the database is what the contract says, from outside and from inside;
@@ -26,6 +27,7 @@ pub mod maintain;
 pub mod migrate;
 pub mod page;
 pub mod policies;
+pub mod pool;
 pub mod probe;
 pub mod purge;
 pub mod quote;

@@ -5,11 +5,12 @@
 //! organizations. No session state is left behind, so it works behind a transaction pooler.
 
 use crate::{
-    error::{Error, Result},
+    error::Result,
     ids::{OrganizationId, UserId},
+    pool::{Connection, Pool},
     service::deadline,
 };
-use sqlx::{AssertSqlSafe, PgConnection, PgPool, PgTransaction, SqlSafeStr};
+use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr};
 use std::{
     fmt::Write,
     ops::{Deref, DerefMut},
@@ -68,12 +69,12 @@ pub enum Scope {
 /// The pool of one service.
 #[derive(Clone, Debug)]
 pub struct Db {
-    pool: PgPool,
+    pool: Pool,
     service: Service,
 }
 
 impl Db {
-    pub fn new(pool: PgPool, service: Service) -> Self {
+    pub fn new(pool: Pool, service: Service) -> Self {
         Self { pool, service }
     }
 
@@ -82,7 +83,7 @@ impl Db {
     }
 
     /// The pool itself, for what is not about rows: health, the probe, closing.
-    pub fn pool(&self) -> &PgPool {
+    pub fn pool(&self) -> &Pool {
         &self.pool
     }
 
@@ -151,20 +152,20 @@ impl Db {
 
     /// Begins with `sql`, which has to leave a transaction open, or none if it fails.
     ///
-    /// A task of its own sends it: whoever waits may go away at any moment, and sqlx would give the connection back with the
-    /// transaction open, and with it the role or the organization for the next who takes it.
-    ///
     /// The pool does not test idle connections. One that has died shows itself here, before anything was done, and another is
     /// taken; there may be as many of them as there are connections.
     pub(crate) async fn begin_as(&self, sql: String) -> Result<Tx> {
         let sql = AssertSqlSafe(sql).into_sql_str();
         let mut dead_max = self.pool.size();
         loop {
-            let connection = self.pool.acquire().await?;
-            let begun = tokio::spawn(PgTransaction::begin(connection, Some(sql.clone()))).await;
-            match begun.map_err(Error::internal)? {
-                Err(error) if 0 < dead_max && has_died(&error) => dead_max -= 1,
-                begun => return Ok(Tx(begun?)),
+            let mut connection = self.pool.acquire().await?;
+            match connection.begin(sql.clone()).await {
+                Ok(()) => return Ok(Tx(connection)),
+                Err(error) if 0 < dead_max && has_died(&error) => {
+                    connection.discard();
+                    dead_max -= 1;
+                }
+                Err(error) => return Err(error.into()),
             }
         }
     }
@@ -179,15 +180,15 @@ fn has_died(error: &sqlx::Error) -> bool {
 
 /// A transaction in its scope. Stores take `&mut tx`.
 #[derive(Debug)]
-pub struct Tx(PgTransaction<'static>);
+pub struct Tx(Connection);
 
 impl Tx {
-    pub async fn commit(self) -> Result<()> {
+    pub async fn commit(mut self) -> Result<()> {
         Ok(self.0.commit().await?)
     }
 
     /// Rolls back now rather than when the connection is next used.
-    pub async fn rollback(self) -> Result<()> {
+    pub async fn rollback(mut self) -> Result<()> {
         Ok(self.0.rollback().await?)
     }
 }

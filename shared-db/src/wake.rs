@@ -139,6 +139,7 @@ impl<T: Hint> Gathered<T> {
 
 /// Sends a payload, in a transaction that does nothing else.
 async fn send(db: &Db, channel: &str, payload: &str) -> sqlx::Result<()> {
-    sqlx::query!("select pg_notify($1, $2)", channel, payload).execute(db.pool()).await?;
+    let mut connection = db.pool().acquire().await?;
+    sqlx::query!("select pg_notify($1, $2)", channel, payload).execute(&mut *connection).await?;
     Ok(())
 }

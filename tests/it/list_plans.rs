@@ -215,7 +215,7 @@ macro_rules! check_all {
 async fn every_list_goes_by_an_index() {
     let tour = Tour::go(&mut Nobody).await;
     let tables = rows::Tables::of(&tour);
-    let db = Db::new(tour.stack.database.web(), Service::Web);
+    let db = tour.stack.database.db(Service::Web);
     let mut found = Vec::new();
     check_all!(&tables, &db, found:
         research::research_templates::ResearchTemplate

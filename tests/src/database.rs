@@ -8,6 +8,10 @@ mod schema;
 pub mod server;
 
 use cluster::Cluster;
+use shared_db::{
+    pool::{Pool, PoolLimits},
+    scope::{Db, Service},
+};
 use sqlx::{
     ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
@@ -16,6 +20,9 @@ use std::{path::PathBuf, time::Duration};
 
 /// Where the URL of a superuser of the tests' cluster is.
 pub const CLUSTER_VARIABLE: &str = "FREEHOLD_TEST_DATABASE_URL";
+
+/// The machine that runs the tests may be busy.
+const ACQUIRE_TIMEOUT: Duration = Duration::from_secs(30);
 
 /// A database that is dropped with this value.
 #[derive(Debug)]
@@ -87,6 +94,14 @@ impl TestDatabase {
         pool(&self.runtime_url())
     }
 
+    /// The way to it that a service has.
+    pub fn db(&self, service: Service) -> Db {
+        match service {
+            Service::Web => db(&self.web_url(), service),
+            Service::Runtime => db(&self.runtime_url(), service),
+        }
+    }
+
     /// Where web-services on this database keep the bytes of files. It goes with the database.
     pub fn files_dir(&self) -> PathBuf {
         files_dir(&self.name)
@@ -114,11 +129,22 @@ fn files_dir(name: &str) -> PathBuf {
     std::env::temp_dir().join("freehold-test-files").join(name)
 }
 
+/// As a service would go to the database at `url`, with few connections.
+pub fn db(url: &str, service: Service) -> Db {
+    let limits = PoolLimits {
+        acquire_timeout: ACQUIRE_TIMEOUT,
+        connections_max: 2,
+        ..PoolLimits::default()
+    };
+    let options = url.parse().expect("the harness made this URL");
+    Db::new(Pool::new(options, limits), service)
+}
+
 /// Few connections, made when they are needed: many tests share one server.
 fn pool(url: &str) -> PgPool {
     PgPoolOptions::new()
         .max_connections(2)
-        .acquire_timeout(Duration::from_secs(30))
+        .acquire_timeout(ACQUIRE_TIMEOUT)
         .connect_lazy(url)
         .expect("the harness made this URL")
 }

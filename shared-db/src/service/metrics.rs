@@ -1,12 +1,12 @@
 //! Metrics: the instruments around every call, and the page that Prometheus reads.
 
+use crate::pool::Pool;
 use anyhow::Result;
 use opentelemetry::{
     KeyValue, global,
     metrics::{Histogram, Meter, UpDownCounter},
 };
 use prometheus::{Encoder, Registry, TextEncoder};
-use sqlx::PgPool;
 use std::{
     sync::{LazyLock, OnceLock},
     time::Duration,
@@ -70,13 +70,13 @@ impl Calls {
 }
 
 /// Shows how much of a pool is in use.
-pub(crate) fn watch(pool: PgPool) {
+pub(crate) fn watch(pool: Pool) {
     meter()
         .u64_observable_gauge("db.client.connection.count")
         .with_description("Connections of the pool, by state")
         .with_callback(move |observer| {
-            let idle = pool.num_idle() as u64;
-            let used = u64::from(pool.size()).saturating_sub(idle);
+            let (idle, size) = (pool.idle() as u64, pool.size() as u64);
+            let used = size.saturating_sub(idle);
             for (state, count) in [("idle", idle), ("used", used)] {
                 observer.observe(count, &[KeyValue::new("db.client.connection.state", state)]);
             }

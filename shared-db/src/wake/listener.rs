@@ -123,7 +123,7 @@ impl<T: Hint> Listener<T> {
     async fn connect(&self) -> Result<PgListener> {
         let options = self.db.pool().connect_options();
         let name = format!("{} {}", self.db.service().name(), T::CHANNEL);
-        let options = options.as_ref().clone().application_name(&name);
+        let options = options.clone().application_name(&name);
         let one = PgPoolOptions::new()
             .max_connections(1)
             .max_lifetime(None)

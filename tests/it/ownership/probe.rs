@@ -1,6 +1,6 @@
 //! What a service finds out about itself.
 
-use freehold_tests::database::TestDatabase;
+use freehold_tests::database::{TestDatabase, db};
 use shared_db::{
     probe,
     scope::{Db, Service},
@@ -8,7 +8,7 @@ use shared_db::{
 use sqlx::{AssertSqlSafe, PgPool};
 
 fn services(database: &TestDatabase) -> [Db; 2] {
-    [Db::new(database.web(), Service::Web), Db::new(database.runtime(), Service::Runtime)]
+    [database.db(Service::Web), database.db(Service::Runtime)]
 }
 
 async fn run(pool: &PgPool, sql: &str) {
@@ -111,7 +111,7 @@ async fn a_database_that_was_never_migrated_is_found() {
 #[tokio::test]
 async fn a_superuser_is_not_a_service() {
     let database = TestDatabase::create().await;
-    let found = sentences(&Db::new(database.superuser(), Service::Web)).await;
+    let found = sentences(&db(&database.superuser_url(), Service::Web)).await;
     assert!(found[0].contains("web-service has to connect as web_app"), "{found:?}");
     assert!(found[1].contains("it is a superuser"), "{found:?}");
 }
@@ -119,7 +119,7 @@ async fn a_superuser_is_not_a_service() {
 #[tokio::test]
 async fn one_service_is_not_the_other() {
     let database = TestDatabase::create().await;
-    let found = sentences(&Db::new(database.web(), Service::Runtime)).await;
+    let found = sentences(&db(&database.web_url(), Service::Runtime)).await;
     assert!(found[0].contains("runtime-service has to connect as agent_runtime"), "{found:?}");
     assert!(found[1].contains("it is a member of web_app_platform"), "{found:?}");
 }

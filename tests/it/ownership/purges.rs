@@ -7,7 +7,7 @@ use shared_db::{
     error::Result,
     ids::{OrganizationId, PurgeId},
     purge::{self, Book, Ledger, Order, What},
-    scope::{Db, Service},
+    scope::Service,
 };
 use sqlx::{AssertSqlSafe, Connection, PgConnection, PgPool, error::DatabaseError};
 use std::collections::BTreeSet;
@@ -144,8 +144,7 @@ async fn every_table_of_the_contract_is_in_the_plan_and_every_step_can_be_taken(
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
     let mut planned = BTreeSet::new();
-    let services =
-        [Db::new(database.runtime(), Service::Runtime), Db::new(database.web(), Service::Web)];
+    let services = [database.db(Service::Runtime), database.db(Service::Web)];
     for db in &services {
         for (subject, id, purge) in
             [(PurgeSubject::Organization, org, of_org), (PurgeSubject::User, user, of_user)]
@@ -214,8 +213,8 @@ async fn references_that_no_table_has_yet_do_not_stand_in_the_way() {
     );
     sqlx::raw_sql(AssertSqlSafe(sql)).execute(&pool).await.unwrap();
     let order = Order { purge, subject: PurgeSubject::Organization, id: org.0 };
-    let web = Db::new(database.web(), Service::Web);
-    let runtime = Db::new(database.runtime(), Service::Runtime);
+    let web = database.db(Service::Web);
+    let runtime = database.db(Service::Runtime);
     let first = purge::pass(&runtime, &NoLedger, order, || false).await.unwrap();
     assert_eq!(first.blocked, ["runtime.agents"], "web's rows refer to it: {first:?}");
     let second = purge::pass(&web, &NoLedger, order, || false).await.unwrap();

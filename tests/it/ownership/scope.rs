@@ -4,14 +4,16 @@ use freehold_tests::database::TestDatabase;
 use futures_util::poll;
 use shared_db::{
     ids::{OrganizationId, UserId},
+    pool::{Pool, PoolLimits},
     scope::{Db, Scope, Service},
 };
-use sqlx::{AssertSqlSafe, PgPool, postgres::PgPoolOptions};
+use sqlx::AssertSqlSafe;
 use std::{pin::pin, time::Duration};
 
 /// One connection, so that whoever comes next is sure to get what was left behind.
-fn one_connection(database: &TestDatabase) -> PgPool {
-    PgPoolOptions::new().max_connections(1).connect_lazy(&database.web_url()).unwrap()
+fn one_connection(database: &TestDatabase, service: Service) -> Db {
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    Db::new(Pool::new(database.web_url().parse().unwrap(), limits), service)
 }
 
 /// The role, the organization and the user that a transaction has.
@@ -26,7 +28,7 @@ async fn state(db: &Db, scope: Scope) -> (String, Option<String>, Option<String>
 #[tokio::test]
 async fn a_transaction_has_its_scope_and_leaves_none_behind() {
     let database = TestDatabase::create().await;
-    let db = Db::new(one_connection(&database), Service::Web);
+    let db = one_connection(&database, Service::Web);
     let (org, user) = (OrganizationId::generate(), UserId::generate());
     let (role, seen_org, seen_user) = state(&db, Scope::Tenant(org, Some(user))).await;
     assert_eq!((role.as_str(), seen_org), ("web_app", Some(org.to_string())));
@@ -40,7 +42,7 @@ async fn a_transaction_has_its_scope_and_leaves_none_behind() {
 #[tokio::test]
 async fn a_transaction_that_nobody_waits_for_leaves_nothing_behind() {
     let database = TestDatabase::create().await;
-    let db = Db::new(one_connection(&database), Service::Web);
+    let db = one_connection(&database, Service::Web);
     let (org, user) = (OrganizationId::generate(), UserId::generate());
     for round in 0..60 {
         for scope in [Scope::Platform, Scope::Tenant(OrganizationId::generate(), Some(user))] {
@@ -60,7 +62,7 @@ async fn a_transaction_that_nobody_waits_for_leaves_nothing_behind() {
 #[tokio::test]
 async fn a_role_that_is_refused_does_not_spoil_the_connection() {
     let database = TestDatabase::create().await;
-    let db = Db::new(one_connection(&database), Service::Runtime);
+    let db = one_connection(&database, Service::Runtime);
     // Connected as web_app: the runtime's platform role is not its own.
     assert!(db.begin(Scope::Platform).await.is_err());
     let org = OrganizationId::generate();

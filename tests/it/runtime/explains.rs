@@ -11,7 +11,7 @@ use shared_db::{
     error::Reason,
     ids::{AgentId, ExecutionId, InputRequestId, OrganizationId, UserId, WorkerId},
     read::explain,
-    scope::{Db, Scope, Service},
+    scope::{Scope, Service},
 };
 use std::time::Duration;
 
@@ -23,7 +23,7 @@ async fn ask(
     org: OrganizationId,
     id: ExecutionId,
 ) -> shared_db::error::Result<ExecutionExplanation> {
-    let db = Db::new(workshop.database.web(), Service::Web);
+    let db = workshop.database.db(Service::Web);
     let mut tx = db.begin(Scope::Tenant(org, None)).await.unwrap();
     explain::get(&mut tx, org, id).await
 }

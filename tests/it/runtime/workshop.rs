@@ -20,9 +20,10 @@ use serde_json::{Value, json};
 use shared_db::{
     enums::ClosePolicy,
     ids::{AgentId, CoreActionId, ExecutionId, OrganizationId, WorkerId},
+    pool::{Pool, PoolLimits},
     scope::{Db, Scope, Service},
 };
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::PgPool;
 use std::{path::PathBuf, time::Duration};
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
@@ -301,12 +302,12 @@ pub(super) fn runtime_db(database: &TestDatabase) -> Db {
 }
 
 pub(super) fn runtime_db_at(url: &str) -> Db {
-    let pool = PgPoolOptions::new()
-        .max_connections(4)
-        .acquire_timeout(Duration::from_secs(30))
-        .connect_lazy(url)
-        .unwrap();
-    Db::new(pool, Service::Runtime)
+    let limits = PoolLimits {
+        connections_max: 4,
+        acquire_timeout: Duration::from_secs(30),
+        ..PoolLimits::default()
+    };
+    Db::new(Pool::new(url.parse().unwrap(), limits), Service::Runtime)
 }
 
 /// Waits for what must come, and says what did not.

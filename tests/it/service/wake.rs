@@ -1,15 +1,15 @@
 //! Hints from one process to another: they arrive, they are few, and losing them loses nothing but time.
 
-use freehold_tests::{database::TestDatabase, proxy::Proxy};
+use freehold_tests::{
+    database::{TestDatabase, db},
+    proxy::{Proxy, Wire},
+};
 use shared_db::{
     ids::{ExecutionId, OrganizationId},
     scope::{Db, Service},
     wake::{Listener, Notifier, Wake},
 };
-use sqlx::{
-    PgPool,
-    postgres::{PgListener, PgPoolOptions},
-};
+use sqlx::postgres::PgListener;
 use std::{collections::HashSet, future::Future, time::Duration};
 use tokio::time::{Instant, sleep, timeout};
 use tokio_util::{
@@ -64,8 +64,8 @@ async fn arrives(notifier: &Notifier<ExecutionId>, listener: &Listener<Execution
 async fn a_hint_arrives_between_roles_that_were_granted_nothing_for_it() {
     let database = TestDatabase::create().await;
     for (from, to) in [
-        (Db::new(database.runtime(), Service::Runtime), Db::new(database.web(), Service::Web)),
-        (Db::new(database.web(), Service::Web), Db::new(database.runtime(), Service::Runtime)),
+        (database.db(Service::Runtime), database.db(Service::Web)),
+        (database.db(Service::Web), database.db(Service::Runtime)),
     ] {
         let (notifier, listener) = (Notifier::new(from.clone()), Listener::new(to));
         let _running = (run(|it| notifier.clone().run(it)), run(|it| listener.clone().run(it)));
@@ -82,7 +82,7 @@ async fn a_hint_arrives_between_roles_that_were_granted_nothing_for_it() {
 #[tokio::test]
 async fn a_thousand_hints_in_a_burst_are_a_handful_of_notifications() {
     let database = TestDatabase::create().await;
-    let notifier = Notifier::new(Db::new(database.runtime(), Service::Runtime));
+    let notifier = Notifier::new(database.db(Service::Runtime));
     let _running = run(|it| notifier.clone().run(it));
     let mut raw = PgListener::connect_with(&database.web()).await.unwrap();
     raw.listen("freehold_events").await.unwrap();
@@ -114,7 +114,7 @@ async fn a_thousand_hints_in_a_burst_are_a_handful_of_notifications() {
 #[tokio::test]
 async fn a_connection_that_was_lost_is_made_anew_and_everything_is_looked_at() {
     let database = TestDatabase::create().await;
-    let db = Db::new(database.web(), Service::Web);
+    let db = database.db(Service::Web);
     let (notifier, listener) = (Notifier::new(db.clone()), hasty(&db));
     let _running = (run(|it| notifier.clone().run(it)), run(|it| listener.clone().run(it)));
     until("it hears itself", || listener.is_live()).await;
@@ -133,11 +133,7 @@ async fn a_connection_that_was_lost_is_made_anew_and_everything_is_looked_at() {
 async fn a_silent_connection_is_noticed_and_made_anew() {
     let database = TestDatabase::create().await;
     let proxy = Proxy::before(&database).await;
-    let lazy = |url: &str| {
-        let pool = PgPoolOptions::new().max_connections(2);
-        pool.acquire_timeout(Duration::from_secs(1)).connect_lazy(url).unwrap()
-    };
-    let db = Db::new(lazy(&proxy.url(&database.web_url())), Service::Web);
+    let db = db(&proxy.url(&database.web_url()), Service::Web);
     let listener = hasty(&db);
     let _running = run(|it| listener.clone().run(it));
     until("it hears itself", || listener.is_live()).await;
@@ -150,17 +146,14 @@ async fn a_silent_connection_is_noticed_and_made_anew() {
 #[tokio::test]
 async fn a_listener_to_whom_nothing_is_passed_on_does_not_take_itself_for_live() {
     // As behind a transaction pooler: LISTEN succeeds, and what is notified goes elsewhere.
-    let (here, elsewhere) = (TestDatabase::create().await, TestDatabase::create().await);
-    let pool: PgPool = here.web();
-    let mut connection = pool.acquire().await.unwrap();
-    sqlx::query("select 1").execute(&mut *connection).await.unwrap();
-    drop(connection);
-    pool.set_connect_options(elsewhere.web_url().parse().unwrap());
-    let listener = hasty(&Db::new(pool, Service::Web));
+    let database = TestDatabase::create().await;
+    let proxy = Proxy::before(&database).await;
+    proxy.set(Wire::Deaf);
+    let listener = hasty(&db(&proxy.url(&database.web_url()), Service::Web));
     let _running = run(|it| listener.clone().run(it));
     let listens = "select count(*) from pg_stat_activity
                    where datname = current_database() and query ilike 'listen%'";
-    let superuser = elsewhere.superuser();
+    let superuser = database.superuser();
     let begun = Instant::now();
     while sqlx::query_scalar::<_, i64>(listens).fetch_one(&superuser).await.unwrap() == 0 {
         assert!(begun.elapsed() < Duration::from_secs(10), "it listens");

@@ -14,7 +14,7 @@ use futures_util::{StreamExt, TryStreamExt, stream};
 use serde_json::json;
 use shared_db::{
     ids::ExecutionId,
-    scope::{Db, Service},
+    scope::Service,
     wake::{Listener, Notifier},
 };
 use sqlx::PgPool;
@@ -177,12 +177,11 @@ async fn a_hint_is_followed_at_once() {
     let (org, superuser) = (stack.organization().await, stack.database.superuser());
     let id = waiting(&org).await;
     let mut events = watch(&org, &id, 2).await.unwrap();
-    let notifier =
-        Notifier::<ExecutionId>::new(Db::new(stack.database.runtime(), Service::Runtime));
+    let notifier = Notifier::<ExecutionId>::new(stack.database.db(Service::Runtime));
     let run = notifier.clone().run(CancellationToken::new());
     let _running = AbortOnDropHandle::new(tokio::spawn(run));
     // Somebody who hears what web-service hears.
-    let listener = Listener::<ExecutionId>::new(Db::new(stack.database.web(), Service::Web));
+    let listener = Listener::<ExecutionId>::new(stack.database.db(Service::Web));
     let run = listener.clone().run(CancellationToken::new());
     let _listening = AbortOnDropHandle::new(tokio::spawn(run));
     while !listener.is_live() {

@@ -13,7 +13,7 @@ use shared_db::{
     ids::OrganizationId,
     page::PageRequest,
     read::executions::lists::{self, ExecutionFilter},
-    scope::{Db, Scope, Service},
+    scope::{Scope, Service},
 };
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use tonic::Code;
@@ -213,7 +213,7 @@ async fn every_filter_finds_its_rows_by_an_index() {
         .await
         .unwrap();
 
-    let db = Db::new(database.web(), Service::Web);
+    let db = database.db(Service::Web);
     let now = shared_db::clock::Clock::System.now();
     let hours = |it: u64| Some(now - std::time::Duration::from_hours(it));
     let any = ExecutionFilter::default;

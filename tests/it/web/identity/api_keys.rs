@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use shared_db::{
     error::Reason,
     ids::{ApiKeyId, OrganizationId},
-    scope::{Db, Scope, Service},
+    scope::{Scope, Service},
 };
 use std::time::Duration;
 use tonic::{Code, Status};
@@ -197,7 +197,7 @@ async fn the_use_of_a_key_is_noted_once_a_minute() {
     let superuser = stack.database.superuser();
     let id: ApiKeyId = org.viewer.key_id.parse().unwrap();
     let organization: OrganizationId = org.id.parse().unwrap();
-    let db = Db::new(stack.database.web(), Service::Web);
+    let db = stack.database.db(Service::Web);
     // Whether a use is noted of a key that was last used so long ago. Replicas share nothing but this statement.
     let noted = async |ago: &str| -> bool {
         let set = "update web.api_keys set last_used_at = now() - $1::text::interval where id = $2";

@@ -34,7 +34,12 @@ struct Bare {
 }
 
 pub(crate) async fn serve(listen: SocketAddr, database_url: &str, remote: &str) -> Result<()> {
-    let pool = PgPoolOptions::new().max_connections(CONNECTIONS).connect(database_url).await?;
+    let pool = PgPoolOptions::new()
+        .max_connections(CONNECTIONS)
+        // As whoever has looked for what makes it slow would set it.
+        .test_before_acquire(false)
+        .connect(database_url)
+        .await?;
     let _ = rustls::crypto::ring::default_provider().install_default();
     let http = reqwest::Client::builder().build().context("no HTTP client")?;
     let bare = Bare { pool, http, url: format!("{remote}/status/200") };

@@ -12,7 +12,8 @@ use crate::{
     figures::Figure,
 };
 use anyhow::{Result, ensure};
-use sqlx::postgres::PgPoolOptions;
+use freehold_tests::database;
+use shared_db::scope::Service;
 
 /// At this rate for so many seconds: five hundred waits, of which five are beyond the 99th percentile.
 const PER_SECOND: u32 = 20;
@@ -23,7 +24,7 @@ const SECONDS_SHORT: u64 = 10;
 pub(super) async fn measure(on: &EndToEnd, size: usize) -> Result<Vec<Figure>> {
     let seconds = if size < 1_000_000 { SECONDS_SHORT } else { SECONDS };
     let idle = latency::at(on, PER_SECOND, seconds).await?;
-    let runtime = PgPoolOptions::new().max_connections(2).connect(&on.runtime_url).await?;
+    let runtime = database::db(&on.runtime_url, Service::Runtime);
     let flood = Filler::prepare(&on.owner, runtime, Kind::Noop).await?;
     flood.fill(size).await?;
     let flooded = latency::at(on, PER_SECOND, seconds).await?;

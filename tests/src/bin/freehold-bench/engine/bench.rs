@@ -6,6 +6,7 @@ use anyhow::{Context, Result, ensure};
 use runtime_service::engine::{Engine, EngineConfig, Wake};
 use shared_db::{
     ids::OrganizationId,
+    pool::{Pool, PoolLimits},
     scope::{Db, Service},
 };
 use sqlx::{
@@ -90,14 +91,14 @@ impl Bench {
         let looking = options.clone().options([("enable_seqscan", "off")]);
         let owner = PgPoolOptions::new().max_connections(4).connect_lazy_with(looking);
         let runtime = runtime.database(NAME);
-        let filler = Filler::prepare(&owner, pool(&runtime), Kind::Noop).await?;
+        let filler = Filler::prepare(&owner, db(&runtime), Kind::Noop).await?;
         let concurrency = server.concurrency;
         Ok(Self { server: options, runtime, owner, filler, concurrency, looks: AtomicU64::new(0) })
     }
 
     /// Another organization, with an agent of its own.
     pub(super) async fn other(&self, kind: Kind) -> Result<Filler> {
-        Filler::prepare(&self.owner, pool(&self.runtime), kind).await
+        Filler::prepare(&self.owner, db(&self.runtime), kind).await
     }
 
     pub(super) fn url(&self) -> String {
@@ -105,11 +106,10 @@ impl Bench {
     }
 
     pub(super) fn start_engine(&self) -> Result<Running> {
-        self.start_engine_on(pool(&self.runtime))
+        self.start_engine_on(db(&self.runtime))
     }
 
-    pub(super) fn start_engine_on(&self, pool: PgPool) -> Result<Running> {
-        let db = Db::new(pool, Service::Runtime);
+    pub(super) fn start_engine_on(&self, db: Db) -> Result<Running> {
         let config =
             EngineConfig { worker_concurrency: self.concurrency, ..EngineConfig::default() };
         let engine = Engine::new(db.clone(), config)?;
@@ -184,9 +184,7 @@ impl Bench {
     }
 }
 
-fn pool(options: &PgConnectOptions) -> PgPool {
-    PgPoolOptions::new()
-        .max_connections(CONNECTIONS)
-        .test_before_acquire(false)
-        .connect_lazy_with(options.clone())
+pub(super) fn db(options: &PgConnectOptions) -> Db {
+    let limits = PoolLimits { connections_max: CONNECTIONS, ..PoolLimits::default() };
+    Db::new(Pool::new(options.clone(), limits), Service::Runtime)
 }

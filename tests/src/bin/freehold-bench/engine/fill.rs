@@ -6,7 +6,7 @@ use serde_json::json;
 use shared_db::{
     enums::ClosePolicy,
     ids::{AgentId, ExecutionId, OrganizationId},
-    scope::{Db, Scope, Service},
+    scope::{Db, Scope},
 };
 use sqlx::PgPool;
 use std::time::Duration;
@@ -31,7 +31,7 @@ pub(crate) struct Filler {
 }
 
 impl Filler {
-    pub(crate) async fn prepare(owner: &PgPool, runtime: PgPool, kind: Kind) -> Result<Self> {
+    pub(crate) async fn prepare(owner: &PgPool, db: Db, kind: Kind) -> Result<Self> {
         let (org, agent) = (OrganizationId::generate(), AgentId::generate());
         let call = match kind {
             Kind::Noop => json!({ "step_key": "noop", "value": {} }),
@@ -64,7 +64,7 @@ impl Filler {
         .bind(definition)
         .execute(owner)
         .await?;
-        Ok(Self { db: Db::new(runtime, Service::Runtime), org, agent })
+        Ok(Self { db, org, agent })
     }
 
     /// On two connections, each batch in a transaction of its own.

@@ -1,11 +1,17 @@
 //! What an engine costs that has nothing to do, and what executions cost that wait.
 
-use super::{Server, bench::Bench, fill::Kind, processes, told::Told};
+use super::{
+    Server,
+    bench::{Bench, db},
+    fill::Kind,
+    processes,
+    told::Told,
+};
 use crate::figures::Figure;
 use anyhow::Result;
 use freehold_tests::wire::Meter;
 use shared_db::ids::OrganizationId;
-use sqlx::{Connection, Executor, PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection, Executor, PgPool};
 use std::time::{Duration, Instant};
 
 /// Until an engine has settled into its rounds, and connections have been made.
@@ -15,11 +21,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 pub(super) async fn idle(server: &Server<'_>) -> Result<Vec<Figure>> {
     let bench = Bench::prepare(server).await?;
     let meter = Meter::before(&bench.url()).await?;
-    let pool = PgPoolOptions::new()
-        .max_connections(8)
-        .test_before_acquire(false)
-        .connect_lazy(&meter.url(&bench.url()))?;
-    let engine = bench.start_engine_on(pool)?;
+    let engine = bench.start_engine_on(db(&meter.url(&bench.url()).parse()?))?;
     let mut conn = bench.connect().await?;
     tokio::time::sleep(SETTLE).await;
     let (began, wire) = (Instant::now(), meter.read());

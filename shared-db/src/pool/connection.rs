@@ -1,0 +1,104 @@
+//! A connection in use, and how it goes back.
+
+use super::connector::Connector;
+use deadpool::managed::Object;
+use futures_util::FutureExt;
+use sqlx::{Connection as _, PgConnection, SqlStr, postgres::PgTransactionManager, raw_sql};
+use sqlx_core::transaction::TransactionManager;
+use std::{
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+use tokio::{runtime::Handle, time::timeout};
+
+/// A connection in use. Dropped, it goes back: without a transaction, and without a word for which somebody would have to wait.
+#[derive(Debug)]
+pub struct Connection {
+    /// There until it is dropped.
+    object: Option<Object<Connector>>,
+    /// BEGIN was sent, and nothing is known of it.
+    begins: bool,
+    settle_timeout: Duration,
+}
+
+impl Connection {
+    pub(super) fn new(object: Object<Connector>, settle_timeout: Duration) -> Self {
+        Self { object: Some(object), begins: false, settle_timeout }
+    }
+
+    /// Sends `sql`, which has to leave a transaction open, or none if it fails.
+    pub(crate) async fn begin(&mut self, sql: SqlStr) -> sqlx::Result<()> {
+        // Whoever waits may go away at any moment, and sqlx knows of a transaction only when its beginning was answered.
+        self.begins = true;
+        let begun = PgTransactionManager::begin(self, Some(sql)).await;
+        self.begins = false;
+        begun
+    }
+
+    pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
+        PgTransactionManager::commit(self).await
+    }
+
+    pub(crate) async fn rollback(&mut self) -> sqlx::Result<()> {
+        PgTransactionManager::rollback(self).await
+    }
+
+    /// Closes it, as it is of no more use.
+    pub(crate) fn discard(mut self) {
+        if let Some(object) = self.object.take() {
+            drop(Object::take(object));
+        }
+    }
+}
+
+impl Deref for Connection {
+    type Target = PgConnection;
+
+    fn deref(&self) -> &PgConnection {
+        self.object.as_ref().expect("it is there until it is dropped")
+    }
+}
+
+impl DerefMut for Connection {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        self.object.as_mut().expect("it is there until it is dropped")
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        let Some(mut object) = self.object.take() else { return };
+        let (begins, patience) = (self.begins, self.settle_timeout);
+        match roll_back(&mut object, begins).now_or_never() {
+            Some(Ok(())) => {}
+            Some(Err(_)) => drop(Object::take(object)),
+            // Its caller went away in the middle of something. Nobody else is to wait for that.
+            None => match Handle::try_current() {
+                Ok(runtime) => drop(runtime.spawn(settle(object, begins, patience))),
+                Err(_) => drop(Object::take(object)),
+            },
+        }
+    }
+}
+
+/// Reads what is still to come, and sends a ROLLBACK if a transaction is open. Its answer is left to whoever comes next: this is done
+/// in a moment, unless an earlier answer is missing.
+async fn roll_back(conn: &mut PgConnection, begins: bool) -> sqlx::Result<()> {
+    conn.flush().await?;
+    if PgTransactionManager::get_transaction_depth(conn) == 0 && !begins {
+        return Ok(());
+    }
+    if begins {
+        raw_sql("rollback").execute(&mut *conn).await?;
+    }
+    PgTransactionManager::start_rollback(conn);
+    // Once: it is written then, and what is not read now is read before the next statement.
+    conn.flush().now_or_never().unwrap_or(Ok(()))
+}
+
+async fn settle(mut object: Object<Connector>, begins: bool, patience: Duration) {
+    let settled = timeout(patience, roll_back(&mut object, begins)).await;
+    if !matches!(settled, Ok(Ok(()))) {
+        drop(Object::take(object));
+    }
+}
