@@ -1,7 +1,7 @@
 //! The connections of a service, shared by its calls.
 //!
 //! Whoever is done with a connection costs the next one nothing: what is still open is rolled back, and the answer to that is read by
-//! whoever uses the connection next, together with the answer of its BEGIN. (sqlx's own pool waits for a round trip whenever a
+//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both go in one flight. (sqlx's own pool waits for a round trip whenever a
 //! connection comes back, in a task of its own, and for ever when the network is silent.)
 
 mod connection;
@@ -52,13 +52,18 @@ impl Pool {
     pub fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
         let options = Arc::new(options);
         let max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        let connections = managed::Pool::builder(Connector { options: options.clone() })
+        let connector = Connector {
+            options: options.clone(),
+            settle_timeout: limits.settle_timeout,
+            unsent: Arc::default(),
+        };
+        let connections = managed::Pool::builder(connector)
             .max_size(max)
             // The one that was used last is warm; the others may be idle for so long that they are closed.
             .queue_mode(QueueMode::Lifo)
             .build()
             .expect("without timeouts of its own it needs no runtime");
-        upkeep::spawn(connections.weak(), limits);
+        upkeep::spawn(&connections, limits);
         Self { connections, options, limits }
     }
 
@@ -66,7 +71,7 @@ impl Pool {
     pub async fn acquire(&self) -> sqlx::Result<Connection> {
         let acquired = tokio::time::timeout(self.limits.acquire_timeout, self.connections.get());
         match acquired.await {
-            Ok(Ok(it)) => Ok(Connection::new(it, self.limits.settle_timeout)),
+            Ok(Ok(connection)) => Ok(Connection::new(connection)),
             Ok(Err(PoolError::Backend(error))) => Err(error),
             Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
             Err(_) | Ok(Err(_)) => Err(sqlx::Error::PoolTimedOut),

@@ -5,10 +5,7 @@ use deadpool::managed::Object;
 use futures_util::FutureExt;
 use sqlx::{Connection as _, PgConnection, SqlStr, postgres::PgTransactionManager, raw_sql};
 use sqlx_core::transaction::TransactionManager;
-use std::{
-    ops::{Deref, DerefMut},
-    time::Duration,
-};
+use std::ops::{Deref, DerefMut};
 use tokio::{runtime::Handle, time::timeout};
 
 /// A connection in use. Dropped, it goes back: without a transaction, and without a word for which somebody would have to wait.
@@ -18,12 +15,11 @@ pub struct Connection {
     object: Option<Object<Connector>>,
     /// BEGIN was sent, and nothing is known of it.
     begins: bool,
-    settle_timeout: Duration,
 }
 
 impl Connection {
-    pub(super) fn new(object: Object<Connector>, settle_timeout: Duration) -> Self {
-        Self { object: Some(object), begins: false, settle_timeout }
+    pub(super) fn new(object: Object<Connector>) -> Self {
+        Self { object: Some(object), begins: false }
     }
 
     /// Sends `sql`, which has to leave a transaction open, or none if it fails.
@@ -68,36 +64,43 @@ impl DerefMut for Connection {
 impl Drop for Connection {
     fn drop(&mut self) {
         let Some(mut object) = self.object.take() else { return };
-        let (begins, patience) = (self.begins, self.settle_timeout);
-        match roll_back(&mut object, begins).now_or_never() {
+        let Some(pool) = Object::pool(&object) else { return };
+        let awaited = 0 < pool.status().waiting;
+        match roll_back(&mut object, self.begins, awaited).now_or_never() {
+            Some(Ok(())) if awaited => pool.manager().unsent.notify_one(),
             Some(Ok(())) => {}
             Some(Err(_)) => drop(Object::take(object)),
             // Its caller went away in the middle of something. Nobody else is to wait for that.
             None => match Handle::try_current() {
-                Ok(runtime) => drop(runtime.spawn(settle(object, begins, patience))),
+                Ok(runtime) => drop(runtime.spawn(settle(object, self.begins))),
                 Err(_) => drop(Object::take(object)),
             },
         }
     }
 }
 
-/// Reads what is still to come, and sends a ROLLBACK if a transaction is open. Its answer is left to whoever comes next: this is done
-/// in a moment, unless an earlier answer is missing.
-async fn roll_back(conn: &mut PgConnection, begins: bool) -> sqlx::Result<()> {
+/// Reads what is still to come, and sees to it that a transaction which is open is rolled back. The answer to that is left to whoever comes
+/// next: this is done in a moment, unless an earlier answer is missing. If somebody waits for the connection, ROLLBACK goes with their BEGIN.
+async fn roll_back(conn: &mut PgConnection, begins: bool, awaited: bool) -> sqlx::Result<()> {
     conn.flush().await?;
-    if PgTransactionManager::get_transaction_depth(conn) == 0 && !begins {
-        return Ok(());
-    }
     if begins {
         raw_sql("rollback").execute(&mut *conn).await?;
     }
+    // Nothing, if none is open.
     PgTransactionManager::start_rollback(conn);
-    // Once: it is written then, and what is not read now is read before the next statement.
+    if awaited { Ok(()) } else { send(conn) }
+}
+
+/// Writes what is there to be written, without waiting for an answer.
+pub(super) fn send(conn: &mut PgConnection) -> sqlx::Result<()> {
+    // Polled once it has written, and would read next.
     conn.flush().now_or_never().unwrap_or(Ok(()))
 }
 
-async fn settle(mut object: Object<Connector>, begins: bool, patience: Duration) {
-    let settled = timeout(patience, roll_back(&mut object, begins)).await;
+async fn settle(mut object: Object<Connector>, begins: bool) {
+    let Some(pool) = Object::pool(&object) else { return };
+    let patience = pool.manager().settle_timeout;
+    let settled = timeout(patience, roll_back(&mut object, begins, false)).await;
     if !matches!(settled, Ok(Ok(()))) {
         drop(Object::take(object));
     }

@@ -3,6 +3,7 @@
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use std::{io::ErrorKind, sync::Arc, time::Duration};
+use tokio::sync::Notify;
 
 /// Older connections are replaced, so that what a server has gathered for one is let go, and a new replica is found.
 const AGE_MAX: Duration = Duration::from_mins(30);
@@ -12,6 +13,9 @@ const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(10), Duration::from_mi
 #[derive(Debug)]
 pub(super) struct Connector {
     pub(super) options: Arc<PgConnectOptions>,
+    pub(super) settle_timeout: Duration,
+    /// A connection went back with something that its next user sends.
+    pub(super) unsent: Arc<Notify>,
 }
 
 impl Manager for Connector {
@@ -22,7 +26,8 @@ impl Manager for Connector {
     async fn create(&self) -> sqlx::Result<PgConnection> {
         let [mut again_after, most] = AGAIN_AFTER;
         loop {
-            match PgConnection::connect_with(&self.options).await {
+            // On the heap: whoever acquires a connection would carry the room for this about, and seldom needs it.
+            match Box::pin(PgConnection::connect_with(&self.options)).await {
                 Err(error) if is_away(&error) => tokio::time::sleep(again_after).await,
                 done => return done,
             }
@@ -38,9 +43,9 @@ impl Manager for Connector {
 
 /// Nobody listens there yet, or whoever does has no room or is still starting.
 fn is_away(error: &sqlx::Error) -> bool {
-    match error {
-        sqlx::Error::Io(error) => error.kind() == ErrorKind::ConnectionRefused,
-        sqlx::Error::Database(error) => matches!(error.code().as_deref(), Some("53300" | "57P03")),
-        _ => false,
+    if let sqlx::Error::Io(error) = error {
+        return error.kind() == ErrorKind::ConnectionRefused;
     }
+    let code = error.as_database_error().and_then(sqlx::error::DatabaseError::code);
+    matches!(code.as_deref(), Some("53300" | "57P03"))
 }

@@ -1,28 +1,58 @@
 //! What is done about connections that nobody uses.
 
-use super::{PoolLimits, connector::Connector};
-use deadpool::managed::{Object, Pool, WeakPool};
+use super::{PoolLimits, connection::send, connector::Connector};
+use deadpool::managed::{Object, Pool, Timeouts};
 use sqlx::{Connection as _, PgConnection};
 use std::time::Duration;
-use tokio::time::{sleep, timeout};
+use tokio::time::{interval, sleep, timeout};
 
 /// Those that were idle for longer are closed, down to the number that is kept.
 const IDLE_MAX: Duration = Duration::from_mins(10);
 const INTERVAL: Duration = Duration::from_secs(10);
+/// How long a ROLLBACK that is left to the next user of its connection may wait for one.
+const UNSENT_MAX: Duration = Duration::from_millis(5);
 /// How often it is looked whether the last connection has come back to a pool that is closed.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks after a pool for as long as somebody has it.
-pub(super) fn spawn(pool: WeakPool<Connector>, limits: PoolLimits) {
+pub(super) fn spawn(pool: &Pool<Connector>, limits: PoolLimits) {
+    let (pool, unsent) = (pool.weak(), pool.manager().unsent.clone());
     tokio::spawn(async move {
-        while let Some(pool) = pool.upgrade().filter(|it| !it.is_closed()) {
-            shrink(&pool, limits).await;
-            // A server that is away is not waited for: whoever needs a connection says so.
-            drop(timeout(limits.acquire_timeout, grow(&pool, limits)).await);
-            drop(pool);
-            sleep(INTERVAL).await;
+        let mut looks = interval(INTERVAL);
+        loop {
+            let is_sent = tokio::select! {
+                _ = looks.tick() => true,
+                () = unsent.notified() => false,
+            };
+            if !is_sent {
+                sleep(UNSENT_MAX).await;
+            }
+            let Some(pool) = pool.upgrade().filter(|it| !it.is_closed()) else { return };
+            if is_sent {
+                shrink(&pool, limits).await;
+                // A server that is away is not waited for: whoever needs a connection says so.
+                drop(timeout(limits.acquire_timeout, grow(&pool, limits)).await);
+            } else {
+                send_unsent(&pool).await;
+            }
         }
     });
+}
+
+/// What was left to somebody who waited is sent by them at once, unless they have gone away. Then the connection is idle.
+async fn send_unsent(pool: &Pool<Connector>) {
+    // Without a runtime of its own the pool refuses to make any under a limit: only those that are there are given.
+    let there =
+        Timeouts { wait: Some(Duration::ZERO), create: Some(Duration::ZERO), recycle: None };
+    let mut idle = Vec::new();
+    while let Ok(connection) = pool.timeout_get(&there).await {
+        idle.push(connection);
+    }
+    for mut connection in idle {
+        if send(&mut connection).is_err() {
+            drop(Object::take(connection));
+        }
+    }
 }
 
 async fn shrink(pool: &Pool<Connector>, limits: PoolLimits) {

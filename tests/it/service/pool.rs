@@ -111,6 +111,23 @@ async fn a_transaction_that_is_dropped_is_over_although_nobody_uses_its_connecti
     assert!(free, "its locks are gone");
 }
 
+/// What is left to the next user is sent all the same when that one has gone away.
+#[tokio::test]
+async fn a_transaction_is_over_also_when_whoever_waited_for_its_connection_has_left() {
+    let database = TestDatabase::create().await;
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    let (db, root) = (limited(&database.web_url(), limits), database.superuser());
+    for _ in 0..20 {
+        let mut tx = db.begin(tenant()).await.unwrap();
+        sqlx::query("select 1").execute(&mut *tx).await.unwrap();
+        let mut waits = Box::pin(db.begin(tenant()));
+        assert!(futures_util::poll!(&mut waits).is_pending(), "there is one connection");
+        drop(tx);
+        drop(waits);
+        until("it is over", async || in_state(&root, "idle").await == 1).await;
+    }
+}
+
 #[tokio::test]
 async fn nobody_waits_for_what_another_has_left_unfinished() {
     let database = TestDatabase::create().await;
