@@ -6,6 +6,7 @@
 //!   [`follow`] does for others what follows from an end; [`pace`] makes room for what somebody waits for.
 //! - [`state`] is the table of what leads where; [`retry`] says when a failure is tried again.
 
+mod backlog;
 mod claim;
 pub(crate) mod commits;
 mod config;
@@ -30,6 +31,7 @@ pub use wake::Wake;
 use crate::executor::{
     action::Actions, api::Agents, http::HttpExecutor, http::address::AddressRules,
 };
+use backlog::Backlog;
 use commits::Commits;
 use follow::Follow;
 use hands::Hands;
@@ -51,6 +53,7 @@ pub(crate) struct Core {
     pub(crate) db: Db,
     pub(crate) wake: Wake,
     pub(crate) hands: Hands,
+    backlog: Backlog,
     pub(crate) pace: Pace,
     held: Held,
     metrics: Metrics,
@@ -66,11 +69,12 @@ impl Engine {
     pub fn new(db: Db, config: EngineConfig) -> anyhow::Result<Self> {
         let rules = AddressRules::new(&config.http_allow)
             .map_err(|problem| anyhow::anyhow!("--http-allow: {problem}"))?;
-        let (follow, pace) = (Follow::default(), Pace::new());
+        let (follow, pace, backlog) = (Follow::default(), Pace::new(), Backlog::default());
         let core = Core {
             db: db.clone(),
             wake: Wake::new(&db),
-            hands: Hands::new(config.worker_concurrency),
+            hands: Hands::new(config.worker_concurrency, backlog.clone()),
+            backlog,
             held: Held::default(),
             commits: commits::start(db.clone(), follow.clone(), pace.clone()),
             pace,
@@ -127,7 +131,7 @@ impl Engine {
 /// Hands back what can be repeated at once, and what must not be when its call has ended, or `drain_limit` has passed.
 async fn drain(core: &Arc<Core>) {
     // Nothing that is accepted from now on is begun here.
-    core.hands.set_backlog(true);
+    core.backlog.close();
     core.held.drain();
     core.work.close();
     // Handing back takes a write; beyond this the leases end by themselves.

@@ -29,6 +29,9 @@ const HEADS_MAX: i64 = 1000;
 /// What one round makes ready because its time has come.
 const PROMOTED_MAX: i64 = 1000;
 
+/// How soon hands are counted again while all that are free are kept for those who come new.
+const KEPT_PAUSE: Duration = Duration::from_millis(1);
+
 /// How many times longer the pause between two looks grows when there is nothing to do.
 const IDLE_FACTOR: u32 = 5;
 
@@ -36,7 +39,7 @@ const IDLE_FACTOR: u32 = 5;
 pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
     let mut claimer = Claimer {
         core,
-        ring: Ring::new(),
+        ring: Ring::new(core.backlog.clone()),
         looked_at: None,
         after: Uuid::nil(),
         idle: 0,
@@ -49,7 +52,13 @@ pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
             free = core.hands.free() => free,
             () = stop.cancelled() => return,
         };
-        let pause = match claimer.round(core.pace.rows(free.min(BATCH_MAX))).await {
+        let limit =
+            core.pace.rows(if core.pace.is_asked() { core.hands.spare(free) } else { free });
+        if limit == 0 {
+            tokio::time::sleep(KEPT_PAUSE).await;
+            continue;
+        }
+        let pause = match claimer.round(limit.min(BATCH_MAX)).await {
             Ok(Next::Now) => {
                 backoff.reset();
                 continue;
@@ -110,7 +119,6 @@ impl Claimer<'_> {
             due = self.look().await?;
         }
         let (took, contended) = self.claim_all(limit).await?;
-        self.core.hands.set_backlog(!self.ring.is_empty());
         if took == 0 && contended {
             self.idle = 0;
             return Ok(Next::After(CONTENDED));
@@ -143,6 +151,9 @@ impl Claimer<'_> {
             })
             .await?;
         let all = i64::try_from(heads.len()).unwrap_or(HEADS_MAX) < HEADS_MAX;
+        if all {
+            core.backlog.open();
+        }
         self.after = heads.last().filter(|_| !all).map_or(Uuid::nil(), |it| it.org.0);
         for head in heads {
             self.ring.found(head);

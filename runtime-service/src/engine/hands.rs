@@ -1,25 +1,25 @@
 //! The hands of a worker: how many executions it does at a time.
 
-use std::sync::{
-    Arc,
-    atomic::{AtomicBool, Ordering},
-};
+use super::backlog::Backlog;
+use shared_db::ids::OrganizationId;
+use std::sync::Arc;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+
+/// One hand of so many is kept, while single starts come in, for those who have nothing in the queue.
+const KEPT_SHARE: usize = 16;
 
 #[derive(Clone, Debug)]
 pub(crate) struct Hands {
     free: Arc<Semaphore>,
-    /// Work waits in the queue that this process knows of: what is new has to stand behind it.
-    backlog: Arc<AtomicBool>,
+    kept: usize,
+    /// Whose work waits in the queue: what is new has to stand behind it.
+    backlog: Backlog,
 }
 
 impl Hands {
-    pub(super) fn new(count: u32) -> Self {
-        // Until a first look has said that there is none.
-        Self {
-            free: Arc::new(Semaphore::new(count as usize)),
-            backlog: Arc::new(AtomicBool::new(true)),
-        }
+    pub(super) fn new(count: u32, backlog: Backlog) -> Self {
+        let count = count as usize;
+        Self { free: Arc::new(Semaphore::new(count)), kept: count / KEPT_SHARE, backlog }
     }
 
     /// Waits until a hand is free, and says how many are.
@@ -47,13 +47,18 @@ impl Hands {
             .collect()
     }
 
-    pub(super) fn set_backlog(&self, there: bool) {
-        self.backlog.store(there, Ordering::Release);
+    /// How many of `free` hands what is in the queue may have while single starts come in.
+    pub(super) fn spare(&self, free: usize) -> usize {
+        free.saturating_sub(self.kept)
     }
 
-    /// Takes `count` hands for what was just accepted: all of them, and only while nothing else waits.
-    pub(crate) fn take_new(&self, count: usize) -> Option<Vec<OwnedSemaphorePermit>> {
-        if self.backlog.load(Ordering::Acquire) {
+    /// Takes a hand for each of `orgs`, each of which has just started something: all of them, and only if nothing of theirs waits.
+    pub(crate) fn take_new(
+        &self,
+        orgs: impl ExactSizeIterator<Item = OrganizationId>,
+    ) -> Option<Vec<OwnedSemaphorePermit>> {
+        let count = orgs.len();
+        if !self.backlog.is_without(orgs) {
             return None;
         }
         Some(self.take(count)).filter(|it| it.len() == count)

@@ -60,8 +60,8 @@ impl Pace {
         self.long.clone().acquire_owned().await.ok()
     }
 
-    /// Whether somebody waits.
-    fn is_asked(&self) -> bool {
+    /// Whether somebody waits, or is expected to.
+    pub(super) fn is_asked(&self) -> bool {
         self.millis(Instant::now()) < self.until.load(Ordering::Relaxed)
     }
 

@@ -77,3 +77,18 @@ async fn fill(workshop: &Workshop) {
 async fn run(workshop: &Workshop, sql: &str) {
     sqlx::raw_sql(AssertSqlSafe(sql.to_owned())).execute(&workshop.root).await.unwrap();
 }
+
+/// To cut it short takes a lock that nobody can work beside.
+#[tokio::test]
+async fn vacuum_leaves_an_empty_queue_its_pages() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    workshop.start(agent, json!({})).await;
+    fill(&workshop).await;
+    sqlx::query("delete from runtime.execution_queue").execute(&workshop.root).await.unwrap();
+    let pages = "select pg_relation_size('runtime.execution_queue') / 8192";
+    let before: i64 = sqlx::query_scalar(pages).fetch_one(&workshop.root).await.unwrap();
+    sqlx::query("vacuum runtime.execution_queue").execute(&workshop.root).await.unwrap();
+    let after: i64 = sqlx::query_scalar(pages).fetch_one(&workshop.root).await.unwrap();
+    assert!(10 < before && after == before, "{before} pages before, {after} after");
+}

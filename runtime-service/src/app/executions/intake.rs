@@ -41,7 +41,7 @@ impl Write<NewExecution, Option<Made>> for Starts {
 /// Accepts executions in one transaction, and begins what this process may take.
 pub(crate) async fn start(core: &Arc<Core>, new: &[NewExecution]) -> Result<Vec<Option<Made>>> {
     let worker = core.identity();
-    let hands = worker.and_then(|_| core.hands.take_new(new.len()));
+    let hands = worker.and_then(|_| core.hands.take_new(new.iter().map(|it| it.org)));
     let taker = worker.filter(|_| hands.is_some()).map(|worker| Taker { worker });
     let made = bounded(async {
         let mut tx = core.db.begin_by_key(Scope::Platform).await?;

@@ -1,7 +1,10 @@
 //! Whose turn it is: the organizations that have work, in a ring. Each claim serves those at its front and moves them to its back, so that
 //! one with a million executions delays another's single one by one batch.
 
-use crate::store::queue::{Head, Seek};
+use crate::{
+    engine::backlog::Backlog,
+    store::queue::{Head, Seek},
+};
 use shared_db::ids::OrganizationId;
 use std::{
     collections::{HashSet, VecDeque},
@@ -34,17 +37,17 @@ pub(super) struct Ring {
     limited: VecDeque<OrganizationId>,
     /// Who had limits when the queue was last looked at.
     capped: HashSet<OrganizationId>,
-    known: HashSet<OrganizationId>,
+    known: Backlog,
     whole_at: Instant,
 }
 
 impl Ring {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(known: Backlog) -> Self {
         Self {
             places: VecDeque::new(),
             limited: VecDeque::new(),
             capped: HashSet::new(),
-            known: HashSet::new(),
+            known,
             whole_at: Instant::now(),
         }
     }
@@ -57,7 +60,7 @@ impl Ring {
     pub(super) fn found(&mut self, head: Head) {
         let changed =
             if head.limited { self.capped.insert(head.org) } else { self.capped.remove(&head.org) };
-        if changed && self.known.remove(&head.org) {
+        if changed && self.known.remove(head.org) {
             // It would never be served where it is: each of the two kinds of claim leaves the other's alone.
             self.places.retain(|it| it.org != head.org);
             self.limited.retain(|it| *it != head.org);
@@ -67,7 +70,7 @@ impl Ring {
 
     /// Takes up an organization that has work, if it is not here.
     pub(super) fn add(&mut self, org: OrganizationId) {
-        if !self.known.insert(org) {
+        if !self.known.add(org) {
             return;
         }
         if self.capped.contains(&org) {
@@ -118,7 +121,7 @@ impl Ring {
                 Some(from_rank) => {
                     self.places.push_back(Place { from_rank, ..place });
                 }
-                None => drop(self.known.remove(&seek.org)),
+                None => drop(self.known.remove(seek.org)),
             }
         }
     }
@@ -136,7 +139,7 @@ impl Ring {
     /// The next organization with limits, which leaves the ring until it is seen to have work again.
     pub(super) fn next_limited(&mut self) -> Option<OrganizationId> {
         let org = self.limited.pop_front()?;
-        self.known.remove(&org);
+        self.known.remove(org);
         Some(org)
     }
 }
@@ -155,7 +158,7 @@ mod tests {
 
     #[test]
     fn one_alone_gets_everything_and_two_get_halves() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(Backlog::default());
         let (one, two) = (org(), org());
         ring.add(one);
         assert_eq!(ring.seeks(500)[0].share, 500);
@@ -169,7 +172,7 @@ mod tests {
 
     #[test]
     fn a_newcomer_is_served_with_the_next_claim_whoever_was_there_before() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(Backlog::default());
         (0..1000).for_each(|_| ring.add(org()));
         let newcomer = org();
         ring.add(newcomer);
@@ -178,7 +181,7 @@ mod tests {
 
     #[test]
     fn everybody_is_served_once_before_anybody_is_served_again() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(Backlog::default());
         let all: HashSet<_> = (0..200).map(|_| org()).inspect(|it| ring.add(*it)).collect();
         let mut served = Vec::new();
         while served.len() < 200 {
@@ -192,7 +195,7 @@ mod tests {
 
     #[test]
     fn who_has_nothing_leaves_but_not_before_a_look_from_the_first_rank() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(Backlog::default());
         ring.add(org());
         let first = ring.seeks(10);
         assert_eq!(first[0].from_rank, i64::MIN);
@@ -209,7 +212,7 @@ mod tests {
 
     #[test]
     fn who_gets_limits_is_claimed_by_them_and_who_loses_them_is_not() {
-        let mut ring = Ring::new();
+        let mut ring = Ring::new(Backlog::default());
         let it = org();
         ring.add(it);
         ring.found(Head { org: it, limited: true });

@@ -1,10 +1,10 @@
 //! Many starts in one call.
 
 use super::{fresh, idle_agent, later, trail, world};
-use freehold_tests::errors::assert_fails;
+use freehold_tests::{errors::assert_fails, remote::Remote, stack::Stack};
 use serde_json::{Value, json};
-use shared_db::error::Reason;
-use std::collections::HashSet;
+use shared_db::{error::Reason, ids::OrganizationId};
+use std::{collections::HashSet, time::Duration};
 use tonic::Code;
 
 const METHOD: &str = "ExecutionService/BatchStartExecutions";
@@ -80,4 +80,38 @@ async fn a_batch_is_audited_and_its_fields_are_checked() {
     let request = json!({ "requests": [], "request_id": fresh() });
     let refused = org.developer().call(METHOD, request).await;
     assert_fails(refused, Code::InvalidArgument, Reason::InvalidField, "requests");
+}
+
+/// Hands are kept for those who come new, and what they start is begun with its acceptance: at the very moment at which it was created.
+#[tokio::test]
+async fn whoever_has_nothing_in_the_queue_does_not_stand_behind_a_crowd() {
+    const STARTS: i64 = 12;
+    let stack = Stack::builder().set_runtime("WORKER_CONCURRENCY", "32").start().await;
+    let remote = Remote::start().await;
+    let (crowd, single) = (stack.organization().await, stack.organization().await);
+    let slow = crowd.agent(&[&remote.url("/slow?ms=100")]).await;
+    let items = vec![json!({ "agent_id": slow }); 1000];
+    let request = json!({ "requests": items, "request_id": fresh() });
+    crowd.developer().call(METHOD, request).await.unwrap();
+    let quick = single.agent(&[&remote.url("/echo")]).await;
+    for _ in 0..STARTS {
+        single.start(&quick, json!({})).await;
+        tokio::time::sleep(Duration::from_millis(40)).await;
+    }
+    let superuser = stack.database.superuser();
+    let count = async |org: &str, which: &str| -> i64 {
+        let org: OrganizationId = org.parse().unwrap();
+        let sql =
+            format!("select count(*) from runtime.agent_executions where org_id = $1 and {which}");
+        let sql = sqlx::AssertSqlSafe(sql);
+        sqlx::query_scalar(sql).bind(org.0).fetch_one(&superuser).await.unwrap()
+    };
+    assert!(0 < count(&crowd.id, "started_at is null").await, "the crowd still waits");
+    let at_once = count(&single.id, "started_at = created_at").await;
+    assert!(STARTS * 2 / 3 <= at_once, "{at_once} of {STARTS} were begun at once");
+    let of_the_crowd = count(&crowd.id, "started_at = created_at").await;
+    assert!(
+        of_the_crowd <= 32,
+        "{of_the_crowd} of the crowd itself, which has hands to begin with"
+    );
 }
