@@ -98,11 +98,7 @@ impl EndToEnd {
 
     pub(crate) async fn round(&mut self, round: usize, sizes: Sizes) -> Result<Vec<Figure>> {
         let each = Duration::from_secs(sizes.seconds);
-        eprintln!("    beside the bare handler");
-        if round == 1 {
-            self.beside_bare(0, each).await?;
-        }
-        self.beside_bare(round, each).await?;
+        self.calls(round, each).await?;
         eprintln!("    single starts");
         let mut figures = starts::measure(self, each).await?;
         eprintln!("    bulk starts");
@@ -113,6 +109,15 @@ impl EndToEnd {
         let size = self.flood.unwrap_or(if sizes.long { 1_000_000 } else { 300_000 });
         figures.extend(flood::measure(self, size).await?);
         Ok(figures)
+    }
+
+    /// What is compared with the bare handler.
+    pub(crate) async fn calls(&mut self, round: usize, each: Duration) -> Result<()> {
+        eprintln!("    beside the bare handler");
+        if round == 1 {
+            self.beside_bare(0, each).await?;
+        }
+        self.beside_bare(round, each).await
     }
 
     /// Reads, creates and executions beside a handler that does the same statement and nothing else. Round 0 warms up.

@@ -10,12 +10,14 @@ use crate::{
 };
 use anyhow::{Context, Result};
 use clap::ValueEnum;
-use std::path::PathBuf;
+use std::{path::PathBuf, time::Duration};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
 enum Part {
     /// Through the services.
     E2e,
+    /// Of that, what is compared with the bare handler, and nothing else.
+    Calls,
     Engine,
     Floor,
     Peers,
@@ -80,6 +82,7 @@ impl Measure {
                     Part::Engine => self.engine(round, &mut figures).await,
                     Part::Peers => self.peers(round, &mut figures).await,
                     Part::E2e => self.e2e(&mut end_to_end, round, &mut figures).await,
+                    Part::Calls => self.calls(&mut end_to_end, round).await,
                 };
                 measured.with_context(|| format!("measuring {name}"))?;
             }
@@ -132,10 +135,7 @@ impl Measure {
         round: usize,
         figures: &mut Figures,
     ) -> Result<()> {
-        let end_to_end = match kept {
-            Some(it) => it,
-            None => kept.insert(EndToEnd::prepare(&self.services, &self.on).await?),
-        };
+        let end_to_end = self.services(kept).await?;
         let sizes = e2e::Sizes {
             seconds: self.seconds,
             latency_seconds: self.peers.latency_seconds,
@@ -143,5 +143,17 @@ impl Measure {
         };
         figures.add_all(end_to_end.round(round, sizes).await?);
         Ok(())
+    }
+
+    async fn calls(&self, kept: &mut Option<EndToEnd>, round: usize) -> Result<()> {
+        let each = Duration::from_secs(self.seconds);
+        self.services(kept).await?.calls(round, each).await
+    }
+
+    async fn services<'k>(&self, kept: &'k mut Option<EndToEnd>) -> Result<&'k mut EndToEnd> {
+        Ok(match kept {
+            Some(it) => it,
+            None => kept.insert(EndToEnd::prepare(&self.services, &self.on).await?),
+        })
     }
 }
