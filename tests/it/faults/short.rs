@@ -1,11 +1,7 @@
 //! What the short forms have in common.
 
 use freehold_tests::chaos::{
-    self, Bounds, Form, Outcome, OwnServer,
-    checks::{OF_TIME, findings},
-    load::Load,
-    report,
-    schedule::Act,
+    self, Bounds, Form, Outcome, OwnServer, load::Load, report, schedule::Act,
 };
 use tokio::sync::Mutex;
 
@@ -27,11 +23,7 @@ impl Default for Short {
     }
 }
 
-/// How often a run is given another chance to be quick. What is slow by itself is slow each time.
-const RUNS_MAX: usize = 3;
-
-/// Runs it and expects that every check is content. What is lost, done twice or left over fails the first run; what was late must be
-/// in time in one of three.
+/// Runs it and expects that every check is content.
 pub(super) async fn run(short: Short) -> Outcome {
     let _alone = ALONE.lock().await;
     let form = Form {
@@ -43,17 +35,9 @@ pub(super) async fn run(short: Short) -> Outcome {
         skewed: true,
     };
     let seed = form.seed;
-    for run in 1.. {
-        let outcome = chaos::run(form.clone()).await.unwrap();
-        let report = report::text(&outcome.history);
-        let found = findings(&outcome.history);
-        if found.is_empty() {
-            eprintln!("{report}");
-            return outcome;
-        }
-        let late = found.iter().all(|(check, _)| OF_TIME.contains(check));
-        assert!(late && run < RUNS_MAX, "{report}\n{}={seed}", chaos::SEED_VARIABLE);
-        eprintln!("{report}\nlate: run {run} of {RUNS_MAX} does not count");
-    }
-    unreachable!("the last run returns or panics")
+    let outcome = chaos::run(form).await.unwrap();
+    let report = report::text(&outcome.history);
+    assert!(outcome.findings().is_empty(), "{report}\n{}={seed}", chaos::SEED_VARIABLE);
+    eprintln!("{report}");
+    outcome
 }

@@ -1,8 +1,8 @@
 //! Plans are made when a statement is first sent, often while nothing is queued, and stay. They must be right for a long queue too.
 
-use super::workshop::{Workshop, quick, until};
+use super::workshop::{Workshop, until};
 use chrono::TimeDelta;
-use runtime_service::store::executions::NewExecution;
+use runtime_service::{engine::EngineConfig, store::executions::NewExecution};
 use serde_json::json;
 use shared_db::clock::Clock;
 use sqlx::AssertSqlSafe;
@@ -11,9 +11,8 @@ use std::time::Duration;
 const QUEUED: usize = 10_000;
 const WARM: i64 = 20;
 const DONE: i64 = 100;
-/// Entries of indexes that may be read for one execution: a few of each table that it is in, and what the engine's regular looks read while a
-/// busy machine takes its time. A plan that reads all of an index reads [`QUEUED`] for each.
-const READ_MAX: i64 = 500;
+/// Entries of indexes that may be read for one execution: a few of each table that it is in.
+const READ_MAX: i64 = 100;
 
 #[tokio::test]
 async fn what_was_planned_on_an_empty_queue_reads_no_more_when_it_is_long() {
@@ -29,7 +28,8 @@ async fn what_was_planned_on_an_empty_queue_reads_no_more_when_it_is_long() {
     run(&workshop, "vacuum analyze runtime.execution_queue").await;
     run(&workshop, "vacuum analyze runtime.agent_executions").await;
 
-    let engine = workshop.engine(quick());
+    // Not the quick looks of other tests: on a busy machine there are more of them for each execution, and what is asked here is what those read.
+    let engine = workshop.engine(EngineConfig::default());
     let done = async || -> i64 {
         let sql = "select count(*) from runtime.agent_executions where state = 'succeeded'";
         sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()

@@ -46,9 +46,6 @@ pub const ALL: [(&str, Check); 16] = [
     ("work flows again", work_flows_again),
 ];
 
-/// Those that look at a clock: a machine with other things to do makes them find what nobody has done.
-pub const OF_TIME: [&str; 2] = ["takeover is quick", "work flows again"];
-
 /// What each check finds, by its name; those that find nothing are left out.
 pub fn findings(history: &History) -> Vec<(&'static str, Vec<String>)> {
     let found = ALL.iter().map(|(name, check)| (*name, check(history)));
