@@ -1,8 +1,8 @@
 //! The connections of a service, shared by its calls.
 //!
 //! Whoever is done with a connection costs the next one nothing: what is still open is rolled back, and the answer to that is read by
-//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both go in one flight. (sqlx's own pool waits for a round trip whenever a
-//! connection comes back, in a task of its own, and for ever when the network is silent.)
+//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both go in one flight. (sqlx's own
+//! pool waits for a round trip whenever a connection comes back, in a task of its own, and for ever when the network is silent.)
 
 mod connection;
 mod connector;
@@ -41,35 +41,25 @@ impl Default for PoolLimits {
 
 /// Connects when a connection is first needed. Clones share its connections.
 #[derive(Clone, Debug)]
-pub struct Pool {
-    connections: managed::Pool<Connector>,
-    options: Arc<PgConnectOptions>,
-    limits: PoolLimits,
-}
+pub struct Pool(managed::Pool<Connector>);
 
 impl Pool {
     /// Within a runtime, where connections are looked after until the last clone is dropped.
     pub fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
-        let options = Arc::new(options);
         let max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        let connector = Connector {
-            options: options.clone(),
-            settle_timeout: limits.settle_timeout,
-            unsent: Arc::default(),
-        };
-        let connections = managed::Pool::builder(connector)
+        let pool = managed::Pool::builder(Connector { options, limits, unsent: Arc::default() })
             .max_size(max)
             // The one that was used last is warm; the others may be idle for so long that they are closed.
             .queue_mode(QueueMode::Lifo)
             .build()
             .expect("without timeouts of its own it needs no runtime");
-        upkeep::spawn(&connections, limits);
-        Self { connections, options, limits }
+        upkeep::spawn(&pool);
+        Self(pool)
     }
 
     /// A connection that is this caller's alone until it is dropped. It may have died since it was last used.
     pub async fn acquire(&self) -> sqlx::Result<Connection> {
-        let acquired = tokio::time::timeout(self.limits.acquire_timeout, self.connections.get());
+        let acquired = tokio::time::timeout(self.limits().acquire_timeout, self.0.get());
         match acquired.await {
             Ok(Ok(connection)) => Ok(Connection::new(connection)),
             Ok(Err(PoolError::Backend(error))) => Err(error),
@@ -80,21 +70,25 @@ impl Pool {
 
     /// What its connections are made with.
     pub fn connect_options(&self) -> &PgConnectOptions {
-        &self.options
+        &self.0.manager().options
+    }
+
+    pub fn limits(&self) -> PoolLimits {
+        self.0.manager().limits
     }
 
     /// Connections that are open.
     pub fn size(&self) -> usize {
-        self.connections.status().size
+        self.0.status().size
     }
 
     /// Those of them that nobody uses.
     pub fn idle(&self) -> usize {
-        self.connections.status().available
+        self.0.status().available
     }
 
     /// Refuses whoever comes, and returns when every connection has come back and is closed.
     pub async fn close(&self) {
-        upkeep::close(&self.connections).await;
+        upkeep::close(&self.0).await;
     }
 }

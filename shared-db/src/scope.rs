@@ -144,8 +144,9 @@ impl Db {
             }
         }
         if let Some(left) = deadline::remaining() {
-            write!(sql, "; set local statement_timeout = {}", left.as_millis().max(1))
-                .expect("a String takes it");
+            // The setting is an int4; a caller of a stream may have more patience than that.
+            let millis = i32::try_from(left.as_millis()).unwrap_or(i32::MAX).max(1);
+            write!(sql, "; set local statement_timeout = {millis}").expect("a String takes it");
         }
         sql
     }
@@ -156,14 +157,14 @@ impl Db {
     /// taken; there may be as many of them as there are connections.
     pub(crate) async fn begin_as(&self, sql: String) -> Result<Tx> {
         let sql = AssertSqlSafe(sql).into_sql_str();
-        let mut dead_max = self.pool.size();
+        let mut dead = 0;
         loop {
             let mut connection = self.pool.acquire().await?;
             match connection.begin(sql.clone()).await {
                 Ok(()) => return Ok(Tx(connection)),
-                Err(error) if 0 < dead_max && has_died(&error) => {
+                Err(error) if dead < self.pool.limits().connections_max && has_died(&error) => {
                     connection.discard();
-                    dead_max -= 1;
+                    dead += 1;
                 }
                 Err(error) => return Err(error.into()),
             }

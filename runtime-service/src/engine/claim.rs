@@ -52,13 +52,12 @@ pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
             free = core.hands.free() => free,
             () = stop.cancelled() => return,
         };
-        let limit =
-            core.pace.rows(if core.pace.is_asked() { core.hands.spare(free) } else { free });
+        let limit = room(core, free);
         if limit == 0 {
             tokio::time::sleep(KEPT_PAUSE).await;
             continue;
         }
-        let pause = match claimer.round(limit.min(BATCH_MAX)).await {
+        let pause = match claimer.round(limit).await {
             Ok(Next::Now) => {
                 backoff.reset();
                 continue;
@@ -79,6 +78,12 @@ pub(super) async fn run(core: &Arc<Core>, stop: &CancellationToken) {
             () = stop.cancelled() => return,
         }
     }
+}
+
+/// How many of the hands that are free the next round may take.
+fn room(core: &Core, free: usize) -> usize {
+    let free = if core.pace.is_asked() { core.hands.spare(free) } else { free };
+    core.pace.rows(free).min(BATCH_MAX)
 }
 
 struct Claimer<'c> {

@@ -13,7 +13,7 @@ use tokio::{runtime::Handle, time::timeout};
 pub struct Connection {
     /// There until it is dropped.
     object: Option<Object<Connector>>,
-    /// BEGIN was sent, and nothing is known of it.
+    /// BEGIN was sent, and it is not known that a transaction is open: there may be one that sqlx does not know of.
     begins: bool,
 }
 
@@ -24,11 +24,11 @@ impl Connection {
 
     /// Sends `sql`, which has to leave a transaction open, or none if it fails.
     pub(crate) async fn begin(&mut self, sql: SqlStr) -> sqlx::Result<()> {
-        // Whoever waits may go away at any moment, and sqlx knows of a transaction only when its beginning was answered.
+        // Whoever waits may go away at any moment, and what stands behind BEGIN may fail.
         self.begins = true;
-        let begun = PgTransactionManager::begin(self, Some(sql)).await;
+        PgTransactionManager::begin(self, Some(sql)).await?;
         self.begins = false;
-        begun
+        Ok(())
     }
 
     pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
@@ -99,7 +99,7 @@ pub(super) fn send(conn: &mut PgConnection) -> sqlx::Result<()> {
 
 async fn settle(mut object: Object<Connector>, begins: bool) {
     let Some(pool) = Object::pool(&object) else { return };
-    let patience = pool.manager().settle_timeout;
+    let patience = pool.manager().limits.settle_timeout;
     let settled = timeout(patience, roll_back(&mut object, begins, false)).await;
     if !matches!(settled, Ok(Ok(()))) {
         drop(Object::take(object));

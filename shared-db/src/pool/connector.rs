@@ -1,5 +1,6 @@
 //! Makes connections, with patience for a server that is about to be there.
 
+use super::PoolLimits;
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use std::{io::ErrorKind, sync::Arc, time::Duration};
@@ -12,8 +13,8 @@ const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(10), Duration::from_mi
 
 #[derive(Debug)]
 pub(super) struct Connector {
-    pub(super) options: Arc<PgConnectOptions>,
-    pub(super) settle_timeout: Duration,
+    pub(super) options: PgConnectOptions,
+    pub(super) limits: PoolLimits,
     /// A connection went back with something that its next user sends.
     pub(super) unsent: Arc<Notify>,
 }

@@ -15,28 +15,33 @@ const UNSENT_MAX: Duration = Duration::from_millis(5);
 const CLOSE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks after a pool for as long as somebody has it.
-pub(super) fn spawn(pool: &Pool<Connector>, limits: PoolLimits) {
+pub(super) fn spawn(pool: &Pool<Connector>) {
     let (pool, unsent) = (pool.weak(), pool.manager().unsent.clone());
     tokio::spawn(async move {
         let mut looks = interval(INTERVAL);
+        let open = || pool.upgrade().filter(|it| !it.is_closed());
         loop {
-            let is_sent = tokio::select! {
-                _ = looks.tick() => true,
-                () = unsent.notified() => false,
-            };
-            if !is_sent {
-                sleep(UNSENT_MAX).await;
-            }
-            let Some(pool) = pool.upgrade().filter(|it| !it.is_closed()) else { return };
-            if is_sent {
-                shrink(&pool, limits).await;
-                // A server that is away is not waited for: whoever needs a connection says so.
-                drop(timeout(limits.acquire_timeout, grow(&pool, limits)).await);
-            } else {
-                send_unsent(&pool).await;
+            tokio::select! {
+                _ = looks.tick() => {
+                    let Some(pool) = open() else { return };
+                    // By itself: it may have to wait for a server, and what is unsent may not.
+                    tokio::spawn(look(pool));
+                }
+                () = unsent.notified() => {
+                    sleep(UNSENT_MAX).await;
+                    let Some(pool) = open() else { return };
+                    send_unsent(&pool).await;
+                }
             }
         }
     });
+}
+
+async fn look(pool: Pool<Connector>) {
+    let limits = pool.manager().limits;
+    shrink(&pool, limits).await;
+    // A server that is away is not waited for: whoever needs a connection says so.
+    drop(timeout(limits.acquire_timeout, grow(&pool, limits)).await);
 }
 
 /// What was left to somebody who waited is sent by them at once, unless they have gone away. Then the connection is idle.

@@ -6,9 +6,11 @@ use shared_db::{
     ids::{OrganizationId, UserId},
     pool::{Pool, PoolLimits},
     scope::{Db, Scope, Service},
+    service::deadline,
 };
 use sqlx::AssertSqlSafe;
 use std::{pin::pin, time::Duration};
+use tokio::time::Instant;
 
 /// One connection, so that whoever comes next is sure to get what was left behind.
 fn one_connection(database: &TestDatabase, service: Service) -> Db {
@@ -57,6 +59,21 @@ async fn a_transaction_that_nobody_waits_for_leaves_nothing_behind() {
         let seen = state(&db, Scope::Tenant(org, None)).await;
         assert_eq!(seen, ("web_app".to_owned(), Some(org.to_string()), None), "round {round}");
     }
+}
+
+#[tokio::test]
+async fn a_deadline_in_the_far_future_is_no_error() {
+    let database = TestDatabase::create().await;
+    let db = one_connection(&database, Service::Web);
+    let scope = Scope::Tenant(OrganizationId::generate(), None);
+    let far = Instant::now() + Duration::from_hours(24 * 60);
+    let mut tx = deadline::with(Some(far), db.begin(scope)).await.unwrap();
+    let set: String =
+        sqlx::query_scalar("select setting from pg_settings where name = 'statement_timeout'")
+            .fetch_one(&mut *tx)
+            .await
+            .unwrap();
+    assert_eq!(set, i32::MAX.to_string(), "as long as PostgreSQL can count");
 }
 
 #[tokio::test]

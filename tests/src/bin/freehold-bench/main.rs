@@ -1,8 +1,8 @@
 //! What Freehold costs and how fast it is, beside what the database alone can do and what other libraries do with it: run by
 //! `./dev bench`, in release.
 //!
-//! Four parts, each measured in turns with the others: `e2e` through the real services (`calls` is some of it), `engine` by itself in this process, `floor` the
-//! necessary writes and nothing else, `peers` libraries that others use.
+//! Four parts, each measured in turns with the others: `e2e` through the real services (`calls` is some of it), `engine` by itself in
+//! this process, `floor` the necessary writes and nothing else, `peers` libraries that others use.
 
 mod bare;
 mod cases;
