@@ -1,7 +1,7 @@
 //! The connections of a service, shared by its calls.
 //!
 //! Whoever is done with a connection costs the next one nothing: what is still open is rolled back, and the answer to that is read by
-//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both go in one flight. (sqlx's own
+//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both are one message. (sqlx's own
 //! pool waits for a round trip whenever a connection comes back, in a task of its own, and for ever when the network is silent.)
 
 mod connection;
@@ -47,7 +47,7 @@ impl Pool {
     /// Within a runtime, where connections are looked after until the last clone is dropped.
     pub fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
         let max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        let pool = managed::Pool::builder(Connector { options, limits, unsent: Arc::default() })
+        let pool = managed::Pool::builder(Connector { options, limits, left_open: Arc::default() })
             .max_size(max)
             // The one that was used last is warm; the others may be idle for so long that they are closed.
             .queue_mode(QueueMode::Lifo)

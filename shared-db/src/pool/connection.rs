@@ -3,12 +3,15 @@
 use super::connector::Connector;
 use deadpool::managed::Object;
 use futures_util::FutureExt;
-use sqlx::{Connection as _, PgConnection, SqlStr, postgres::PgTransactionManager, raw_sql};
+use sqlx::{
+    AssertSqlSafe, Connection as _, PgConnection, SqlStr, postgres::PgTransactionManager, raw_sql,
+};
 use sqlx_core::transaction::TransactionManager;
 use std::ops::{Deref, DerefMut};
 use tokio::{runtime::Handle, time::timeout};
 
-/// A connection in use. Dropped, it goes back: without a transaction, and without a word for which somebody would have to wait.
+/// A connection in use. Dropped, it goes back without a word for which somebody would have to wait: its transaction is rolled back at once, or
+/// by whoever waits for the connection, together with their BEGIN.
 #[derive(Debug)]
 pub struct Connection {
     /// There until it is dropped.
@@ -26,7 +29,13 @@ impl Connection {
     pub(crate) async fn begin(&mut self, sql: SqlStr) -> sqlx::Result<()> {
         // Whoever waits may go away at any moment, and what stands behind BEGIN may fail.
         self.begins = true;
-        PgTransactionManager::begin(self, Some(sql)).await?;
+        if 0 < PgTransactionManager::get_transaction_depth(self) {
+            // One message for both: a message of its own costs the server half as much as a read by key.
+            let sql = AssertSqlSafe(format!("rollback; {}", sql.as_str()));
+            raw_sql(sql).execute(&mut **self).await?;
+        } else {
+            PgTransactionManager::begin(self, Some(sql)).await?;
+        }
         self.begins = false;
         Ok(())
     }
@@ -67,7 +76,7 @@ impl Drop for Connection {
         let Some(pool) = Object::pool(&object) else { return };
         let awaited = 0 < pool.status().waiting;
         match roll_back(&mut object, self.begins, awaited).now_or_never() {
-            Some(Ok(())) if awaited => pool.manager().unsent.notify_one(),
+            Some(Ok(())) if awaited => pool.manager().left_open.notify_one(),
             Some(Ok(())) => {}
             Some(Err(_)) => drop(Object::take(object)),
             // Its caller went away in the middle of something. Nobody else is to wait for that.
@@ -79,20 +88,18 @@ impl Drop for Connection {
     }
 }
 
-/// Reads what is still to come, and sees to it that a transaction which is open is rolled back. The answer to that is left to whoever comes
-/// next: this is done in a moment, unless an earlier answer is missing. If somebody waits for the connection, ROLLBACK goes with their BEGIN.
+/// Reads what is still to come, and sees to it that a transaction which is open is rolled back: now, or by whoever waits for the connection.
 async fn roll_back(conn: &mut PgConnection, begins: bool, awaited: bool) -> sqlx::Result<()> {
     conn.flush().await?;
     if begins {
         raw_sql("rollback").execute(&mut *conn).await?;
     }
-    // Nothing, if none is open.
-    PgTransactionManager::start_rollback(conn);
-    if awaited { Ok(()) } else { send(conn) }
+    if awaited { Ok(()) } else { send_rollback(conn) }
 }
 
-/// Writes what is there to be written, without waiting for an answer.
-pub(super) fn send(conn: &mut PgConnection) -> sqlx::Result<()> {
+/// Sends ROLLBACK if a transaction is open, and leaves the answer to whoever comes next.
+pub(super) fn send_rollback(conn: &mut PgConnection) -> sqlx::Result<()> {
+    PgTransactionManager::start_rollback(conn);
     // Polled once it has written, and would read next.
     conn.flush().now_or_never().unwrap_or(Ok(()))
 }

@@ -15,8 +15,8 @@ const AGAIN_AFTER: [Duration; 2] = [Duration::from_millis(10), Duration::from_mi
 pub(super) struct Connector {
     pub(super) options: PgConnectOptions,
     pub(super) limits: PoolLimits,
-    /// A connection went back with something that its next user sends.
-    pub(super) unsent: Arc<Notify>,
+    /// A connection went back with a transaction that its next user ends.
+    pub(super) left_open: Arc<Notify>,
 }
 
 impl Manager for Connector {

@@ -1,6 +1,6 @@
 //! What is done about connections that nobody uses.
 
-use super::{PoolLimits, connection::send, connector::Connector};
+use super::{PoolLimits, connection::send_rollback, connector::Connector};
 use deadpool::managed::{Object, Pool, Timeouts};
 use sqlx::{Connection as _, PgConnection};
 use std::time::Duration;
@@ -9,14 +9,14 @@ use tokio::time::{interval, sleep, timeout};
 /// Those that were idle for longer are closed, down to the number that is kept.
 const IDLE_MAX: Duration = Duration::from_mins(10);
 const INTERVAL: Duration = Duration::from_secs(10);
-/// How long a ROLLBACK that is left to the next user of its connection may wait for one.
-const UNSENT_MAX: Duration = Duration::from_millis(5);
+/// How long a transaction whose end is left to the next user of its connection may wait for one.
+const LEFT_OPEN_MAX: Duration = Duration::from_millis(5);
 /// How often it is looked whether the last connection has come back to a pool that is closed.
 const CLOSE_INTERVAL: Duration = Duration::from_millis(10);
 
 /// Looks after a pool for as long as somebody has it.
 pub(super) fn spawn(pool: &Pool<Connector>) {
-    let (pool, unsent) = (pool.weak(), pool.manager().unsent.clone());
+    let (pool, left_open) = (pool.weak(), pool.manager().left_open.clone());
     tokio::spawn(async move {
         let mut looks = interval(INTERVAL);
         let open = || pool.upgrade().filter(|it| !it.is_closed());
@@ -24,13 +24,13 @@ pub(super) fn spawn(pool: &Pool<Connector>) {
             tokio::select! {
                 _ = looks.tick() => {
                     let Some(pool) = open() else { return };
-                    // By itself: it may have to wait for a server, and what is unsent may not.
+                    // By itself: it may have to wait for a server, and an open transaction may not.
                     tokio::spawn(look(pool));
                 }
-                () = unsent.notified() => {
-                    sleep(UNSENT_MAX).await;
+                () = left_open.notified() => {
+                    sleep(LEFT_OPEN_MAX).await;
                     let Some(pool) = open() else { return };
-                    send_unsent(&pool).await;
+                    end_left_open(&pool).await;
                 }
             }
         }
@@ -44,8 +44,8 @@ async fn look(pool: Pool<Connector>) {
     drop(timeout(limits.acquire_timeout, grow(&pool, limits)).await);
 }
 
-/// What was left to somebody who waited is sent by them at once, unless they have gone away. Then the connection is idle.
-async fn send_unsent(pool: &Pool<Connector>) {
+/// What was left to somebody who waited is ended by them at once, unless they have gone away. Then the connection is idle.
+async fn end_left_open(pool: &Pool<Connector>) {
     // Without a runtime of its own the pool refuses to make any under a limit: only those that are there are given.
     let there =
         Timeouts { wait: Some(Duration::ZERO), create: Some(Duration::ZERO), recycle: None };
@@ -54,7 +54,7 @@ async fn send_unsent(pool: &Pool<Connector>) {
         idle.push(connection);
     }
     for mut connection in idle {
-        if send(&mut connection).is_err() {
+        if send_rollback(&mut connection).is_err() {
             drop(Object::take(connection));
         }
     }

@@ -8,8 +8,12 @@ use shared_db::{
     service::{config::DatabaseConfig, pool},
 };
 use sqlx::{PgPool, Row};
-use std::time::{Duration, Instant};
+use std::{
+    collections::HashSet,
+    time::{Duration, Instant},
+};
 use tokio::time::{sleep, timeout};
+use uuid::Uuid;
 
 #[derive(clap::Parser)]
 struct Arguments {
@@ -93,6 +97,56 @@ async fn the_database_is_asked_three_times_a_transaction() {
         // The last one's ROLLBACK may not be counted yet: nobody waits for it.
         let asked = (meter.read() - before).round_trips;
         assert!((29..=31).contains(&asked), "{asked}, where each begins, reads and ends");
+    }
+}
+
+/// Whoever waits for a connection ends the transaction before with the message that begins theirs.
+#[tokio::test]
+async fn under_load_the_database_is_asked_twice_a_read() {
+    let database = TestDatabase::create().await;
+    let meter = Meter::before(&database.web_url()).await.unwrap();
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    let db = limited(&meter.url(&database.web_url()), limits);
+    let sql = "select nullif(current_setting('app.current_org_id', true), '')::uuid, current_user::text, pg_current_xact_id()::text";
+    let read = async |scope| {
+        let mut tx = db.begin(scope).await.unwrap();
+        let seen: (Option<Uuid>, String, String) =
+            sqlx::query_as(sql).fetch_one(&mut *tx).await.unwrap();
+        (scope, seen)
+    };
+    read(tenant()).await;
+    let before = meter.read();
+    let all = (0..20).map(|at| read(if at % 5 == 4 { Scope::Platform } else { tenant() }));
+    let all = futures_util::future::join_all(all).await;
+    // The first one's ROLLBACK was for the read before, and nobody waits for the last.
+    let asked = (meter.read() - before).round_trips;
+    assert!((40..=42).contains(&asked), "{asked}, where each begins and reads");
+    let mut transactions = HashSet::new();
+    for (scope, (org, role, transaction)) in all {
+        match scope {
+            Scope::Tenant(it, _) => assert_eq!((org, role.as_str()), (Some(it.0), "web_app")),
+            Scope::Platform => assert_eq!(role, "web_app_platform"),
+        }
+        assert!(transactions.insert(transaction), "each has its own");
+    }
+}
+
+/// A transaction that failed is ended as well as one that did not.
+#[tokio::test]
+async fn who_waits_is_not_hit_by_the_failure_before() {
+    let database = TestDatabase::create().await;
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    let db = limited(&database.web_url(), limits);
+    let fails = async || {
+        let mut tx = db.begin(tenant()).await.unwrap();
+        sqlx::query("select 1 / 0").execute(&mut *tx).await.unwrap_err();
+    };
+    let reads = async || {
+        let mut tx = db.begin(tenant()).await.unwrap();
+        sqlx::query("select 1").execute(&mut *tx).await.unwrap();
+    };
+    for _ in 0..10 {
+        tokio::join!(fails(), reads(), reads(), fails(), reads());
     }
 }
 
