@@ -3,7 +3,7 @@
 
 pub use common_api::errors::ErrorReason as Reason;
 
-use crate::service::telemetry;
+use crate::service::trace_context;
 use std::{borrow::Cow, collections::HashMap, fmt, time::Duration};
 use tonic::{Code, Status};
 use tonic_types::{ErrorDetails, StatusExt};
@@ -291,7 +291,7 @@ impl From<Error> for Status {
             details.set_retry_info(Some(RETRY_DELAY));
         }
         if code == Code::Internal {
-            metadata.extend(telemetry::trace_id().map(|it| ("trace_id".to_owned(), it)));
+            metadata.extend(trace_context::trace_id().map(|it| ("trace_id".to_owned(), it)));
         }
         details.set_error_info(reason_name(reason), DOMAIN, metadata);
         let message = match (&error, code) {

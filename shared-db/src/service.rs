@@ -47,6 +47,7 @@ mod status_details;
 pub mod telemetry;
 pub mod tls;
 mod trace;
+pub mod trace_context;
 
 pub use auth::{Authenticate, Call};
 pub use boot::Boot;

@@ -27,7 +27,7 @@ use runtime_api::v1::{
 use shared_db::{
     error::{Error, Result},
     ids::{OrganizationId, UserId},
-    service::{Caller, Secret, deadline, telemetry},
+    service::{Caller, Secret, deadline, trace_context},
 };
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
@@ -340,7 +340,7 @@ impl Runtime {
         if let Some(authorization) = &self.authorization {
             metadata.insert("authorization", authorization.clone());
         }
-        telemetry::inject(metadata);
+        trace_context::inject(metadata);
         Ok(request)
     }
 }

@@ -11,7 +11,7 @@ use shared_db::{
     error::Result,
     ids::ExecutionId,
     scope::Db,
-    service::{Caller, telemetry},
+    service::{Caller, trace_context},
 };
 
 /// Most that a dry run counts.
@@ -63,7 +63,7 @@ impl DeadLetters {
         selection: &Selection,
     ) -> Result<Vec<ExecutionId>> {
         let org = caller.org()?;
-        let traceparent = telemetry::current_traceparent();
+        let traceparent = trace_context::current_traceparent();
         let mut tx = self.db.begin(caller.scope()?).await?;
         let mut started = Vec::new();
         for old in dead_letters::take(&mut tx, org, selection, BATCH).await? {

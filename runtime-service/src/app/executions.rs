@@ -27,7 +27,7 @@ use shared_db::{
     error::{Error, Reason, Result, Violation},
     ids::{AgentId, ExecutionId, OrganizationId},
     json, read,
-    service::{caller::Caller, id, telemetry},
+    service::{caller::Caller, id, trace_context},
 };
 use startable::Startable;
 use std::sync::Arc;
@@ -128,7 +128,7 @@ impl Executions {
             },
             limits,
             not_before,
-            traceparent: telemetry::current_traceparent(),
+            traceparent: trace_context::current_traceparent(),
             created_by: caller.user,
         };
         if let Some(made) = self.hand_in(&new, policies).await? {

@@ -15,7 +15,7 @@ use shared_db::{
     enums::ExecutionState,
     error::{Reason, Result},
     scope::Scope,
-    service::telemetry,
+    service::trace_context,
 };
 use std::{panic::AssertUnwindSafe, sync::Arc, time::Duration};
 use tokio::{
@@ -59,7 +59,7 @@ async fn run(core: &Arc<Core>, claimed: Claimed, heard: watch::Receiver<Word>) {
         agent = %claimed.work.agent_id,
         attempt = claimed.attempt,
     );
-    telemetry::continue_from(&span, claimed.work.traceparent.as_deref());
+    trace_context::continue_from(&span, claimed.work.traceparent.as_deref());
     let limit = Limit::of(&claimed);
     let turn = Turn::new(core.clone(), claimed, known);
     // On the heap: what a program awaits inside is large.

@@ -12,10 +12,11 @@ use std::{
 };
 use tokio::{
     sync::OwnedSemaphorePermit,
-    time::{Instant, Sleep},
+    time::{Instant, Sleep, sleep_until},
 };
 use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use tonic::{Code, Status, body::Body};
+use tracing::Span;
 
 /// What holds for a call until the last of its response.
 #[derive(Default)]
@@ -31,7 +32,9 @@ pub(crate) struct Answer {
     record: Record,
     _permit: Option<OwnedSemaphorePermit>,
     deadline: Option<Instant>,
-    expired: Option<Pin<Box<Sleep>>>,
+    /// Wakes at the deadline; there once something has to be waited for.
+    alarm: Option<Pin<Box<Sleep>>>,
+    /// There for streams.
     closing: Option<Pin<Box<WaitForCancellationFutureOwned>>>,
     ended: bool,
 }
@@ -43,7 +46,7 @@ impl Answer {
             record,
             _permit: hold.permit,
             deadline: hold.deadline,
-            expired: hold.deadline.map(|at| Box::pin(tokio::time::sleep_until(at))),
+            alarm: None,
             closing: hold.closing.map(|it| Box::pin(it.cancelled_owned())),
             ended: false,
         }
@@ -51,9 +54,8 @@ impl Answer {
 
     /// Why the body must end now, if it must.
     fn interrupted(&mut self, cx: &mut Context<'_>) -> Option<Status> {
-        let expired = self.expired.as_mut().is_some_and(|it| it.as_mut().poll(cx).is_ready());
-        if expired {
-            return Some(Error::DeadlineExceeded.into());
+        if self.deadline.is_some_and(|at| at <= Instant::now()) {
+            return Some(self.record.span.in_scope(|| Error::DeadlineExceeded.into()));
         }
         let closing = self.closing.as_mut().is_some_and(|it| it.as_mut().poll(cx).is_ready());
         closing.then(|| {
@@ -65,12 +67,22 @@ impl Answer {
     fn poll_inner(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
         let inner = Pin::new(&mut self.inner);
         let step = || deadline::with_sync(self.deadline, || inner.poll_frame(cx));
-        panic::caught_step(step).unwrap_or_else(|status| Poll::Ready(Some(Err(status))))
+        let polled = panic::caught_step(step).unwrap_or_else(|it| Poll::Ready(Some(Err(it))));
+        if polled.is_pending()
+            && let Some(at) = self.deadline
+        {
+            let alarm = self.alarm.get_or_insert_with(|| Box::pin(sleep_until(at)));
+            if alarm.as_mut().poll(cx).is_ready() {
+                cx.waker().wake_by_ref();
+            }
+        }
+        polled
     }
 
     fn end(&mut self, mut trailers: HeaderMap) -> Frame<Bytes> {
         self.ended = true;
-        let code = status_details::complete(&mut trailers).unwrap_or(Code::Unknown);
+        let code = status_details::complete(&mut trailers, &self.record.span);
+        let code = code.unwrap_or(Code::Unknown);
         self.record.close(code);
         Frame::trailers(trailers)
     }
@@ -87,8 +99,9 @@ impl HttpBody for Answer {
         if self.ended {
             return Poll::Ready(None);
         }
-        let span = self.record.span.clone();
-        let _entered = span.enter();
+        // The one message of other calls is only encoded here.
+        let span = self.closing.is_some().then(|| self.record.span.clone());
+        let _entered = span.as_ref().map(Span::enter);
         if let Some(status) = self.interrupted(cx) {
             return Poll::Ready(Some(Ok(self.end(status_details::trailers(&status)))));
         }

@@ -24,7 +24,7 @@ use std::{
 use tokio_util::sync::CancellationToken;
 use tonic::{Code, Status, body::Body, service::Routes};
 use tower::Service;
-use tracing::Instrument;
+use tracing::{Instrument, field, record_all};
 
 /// The handlers of a service with all that stands around them.
 #[derive(Clone)]
@@ -61,9 +61,7 @@ impl<A: Authenticate> Service<Request<Body>> for Around<A> {
 impl<A: Authenticate> Around<A> {
     async fn answer(self, request: Request<Body>) -> Response<Body> {
         let method = self.shared.methods.get(request.uri().path()).cloned();
-        let name = method.as_ref().map(|it| it.full_name.as_str());
-        let quiet = method.as_ref().is_some_and(|it| it.least_role.is_none());
-        let mut record = Record::open(name, quiet, request.headers());
+        let mut record = Record::open(method.clone(), request.headers());
 
         let mut hold = Hold::default();
         // On the heap at once: what is wrapped around it would else move it.
@@ -73,7 +71,7 @@ impl<A: Authenticate> Around<A> {
 
         let (mut parts, body) = response.into_parts();
         // An error that came without any message has its status in the headers, and is over.
-        if let Some(code) = record.span.in_scope(|| status_details::complete(&mut parts.headers)) {
+        if let Some(code) = status_details::complete(&mut parts.headers, &record.span) {
             record.close(code);
         }
         Response::from_parts(parts, Body::new(Answer::new(body, record, hold)))
@@ -113,13 +111,11 @@ impl<A: Authenticate> Around<A> {
         let peer = tls::peer_names(request.extensions());
         let call = Call { method, headers: std::mem::take(request.headers_mut()), peer };
         let caller = self.authenticate.authenticate(&call).await?;
-        let span = tracing::Span::current();
-        if let Some(org) = caller.org {
-            span.record("freehold.organization", tracing::field::display(org));
-        }
-        if let Some(user) = caller.user {
-            span.record("freehold.user", tracing::field::display(user));
-        }
+        record_all!(
+            tracing::Span::current(),
+            freehold.organization = caller.org.map(field::display),
+            freehold.user = caller.user.map(field::display),
+        );
         authorize(&caller, &call.method)?;
         *request.headers_mut() = call.headers;
         request.extensions_mut().insert(caller);

@@ -4,6 +4,7 @@
 use crate::error::{Reason, status};
 use http::HeaderMap;
 use tonic::{Code, Status};
+use tracing::Span;
 
 /// What tonic says of bytes that are no message, in any of its ways to say it.
 const MALFORMED: [&str; 6] = [
@@ -15,14 +16,15 @@ const MALFORMED: [&str; 6] = [
     "compression flag",
 ];
 
-/// Completes the status in headers or trailers, and returns its code; `None` when they hold no status.
-pub(crate) fn complete(headers: &mut HeaderMap) -> Option<Code> {
+/// Completes the status in headers or trailers of a call, and returns its code; `None` when they hold no status.
+pub(crate) fn complete(headers: &mut HeaderMap, call: &Span) -> Option<Code> {
     let code = Code::from_bytes(headers.get(Status::GRPC_STATUS)?.as_bytes());
     if code == Code::Ok || headers.contains_key(Status::GRPC_STATUS_DETAILS) {
         return Some(code);
     }
     let message = Status::from_header_map(headers).map(|it| it.message().to_owned());
-    let completed = explain(code, &message.unwrap_or_default());
+    // Within the call, whose trace it names.
+    let completed = call.in_scope(|| explain(code, &message.unwrap_or_default()));
     write(&completed, headers);
     Some(completed.code())
 }

@@ -1,8 +1,9 @@
 //! The record of one call: its span, its line in the log, its place in the metrics. It is closed once, whatever happens.
 
-use super::{metrics, telemetry};
+use super::{methods::Method, metrics, trace_context};
 use http::HeaderMap;
 use opentelemetry::trace::Status;
+use std::sync::Arc;
 use tokio::time::Instant;
 use tonic::Code;
 use tracing::{Span, field::Empty};
@@ -13,34 +14,33 @@ const OTHER: &str = "_OTHER";
 
 pub(crate) struct Record {
     pub(crate) span: Span,
-    method: String,
-    /// Health and reflection: of no interest in the log.
-    quiet: bool,
+    /// `None`: there is no such method.
+    method: Option<Arc<Method>>,
     begun: Instant,
     closed: bool,
 }
 
 impl Record {
-    /// Opens the record of a call, in the trace that it came with. `method` is `None` when there is no such method.
-    pub(crate) fn open(method: Option<&str>, quiet: bool, headers: &HeaderMap) -> Self {
-        let method = method.unwrap_or(OTHER).to_owned();
+    /// Opens the record of a call, in the trace that it came with.
+    pub(crate) fn open(method: Option<Arc<Method>>, headers: &HeaderMap) -> Self {
+        let name = name_of(method.as_deref());
         // Of the highest level, so that what is logged within a call names its trace at every level.
         let span = tracing::error_span!(
             "call",
-            otel.name = method,
+            otel.name = name,
             otel.kind = "server",
             rpc.system.name = "grpc",
-            rpc.method = method,
+            rpc.method = name,
             freehold.organization = Empty,
             freehold.user = Empty,
             trace_id = Empty,
         );
-        telemetry::continue_from_headers(&span, headers);
-        if let Some(trace_id) = telemetry::trace_id_of(&span) {
+        trace_context::continue_from_headers(&span, headers);
+        if let Some(trace_id) = trace_context::trace_id_of(&span) {
             span.record("trace_id", trace_id);
         }
         metrics::calls().begun();
-        Self { span, method, quiet, begun: Instant::now(), closed: false }
+        Self { span, method, begun: Instant::now(), closed: false }
     }
 
     /// Closes it; only the first time counts.
@@ -48,23 +48,29 @@ impl Record {
         if std::mem::replace(&mut self.closed, true) {
             return;
         }
+        let (span, method) = (&self.span, self.method.as_deref());
         let name = code_name(code);
         let duration = self.begun.elapsed();
         let ms = (duration.as_secs_f64() * 100_000.0).round() / 100.0;
-        metrics::calls().ended(&self.method, name, duration);
-        self.span.set_attribute("rpc.response.status_code", name);
-        let _entered = self.span.enter();
+        metrics::calls().ended(name_of(method), name, duration);
+        span.set_attribute("rpc.response.status_code", name);
+        // Health and reflection are of no interest in the log.
+        let quiet = method.is_some_and(|it| it.least_role.is_none());
         if is_fault(code) {
-            self.span.set_attribute("error.type", name);
-            self.span.set_status(Status::error(name));
-            tracing::warn!(code = name, ms, "call");
-        } else if self.quiet || code == Code::Ok {
+            span.set_attribute("error.type", name);
+            span.set_status(Status::error(name));
+            tracing::warn!(parent: span, code = name, ms, "call");
+        } else if quiet || code == Code::Ok {
             // Metrics count it and its trace tells it: a line for each would cost more than many a call itself.
-            tracing::debug!(code = name, ms, "call");
+            tracing::debug!(parent: span, code = name, ms, "call");
         } else {
-            tracing::info!(code = name, ms, "call");
+            tracing::info!(parent: span, code = name, ms, "call");
         }
     }
+}
+
+fn name_of(method: Option<&Method>) -> &str {
+    method.map_or(OTHER, |it| it.full_name.as_str())
 }
 
 impl Drop for Record {

@@ -8,7 +8,7 @@ use shared_db::{
     scope::Service,
     service::{
         Authenticate, Boot, Call, Caller, Listeners, ServiceConfig, accept, auth, caller::Role,
-        deadline, telemetry,
+        deadline, trace_context,
     },
     tuned,
 };
@@ -178,7 +178,7 @@ impl ExecutionService for Odd {
             }
             "bare" => return Err(Status::internal("the handler's own words")),
             "remaining" => format!("{}", deadline::remaining().unwrap().as_millis()),
-            "trace" => telemetry::current_traceparent().unwrap_or_default(),
+            "trace" => trace_context::current_traceparent().unwrap_or_default(),
             "big" => "x".repeat(5 * 1024 * 1024),
             _ => String::new(),
         };

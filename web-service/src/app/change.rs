@@ -20,7 +20,7 @@ use shared_db::{
         OrganizationId, PlatformId, UserId,
     },
     scope::{Db, Scope, Tx},
-    service::{Caller, telemetry},
+    service::{Caller, trace_context},
 };
 use sqlx::PgConnection;
 use std::borrow::Cow;
@@ -146,13 +146,13 @@ impl<'a> Change<'a> {
             api_key: self.caller.api_key,
             action: self.action.clone().into_owned(),
             fields: self.fields.clone(),
-            trace_id: telemetry::trace_id(),
+            trace_id: trace_context::trace_id(),
         }
     }
 
     /// Writes the change down in a transaction that is open already.
     pub async fn append(&self, conn: &mut PgConnection) -> Result<()> {
-        let trace_id = telemetry::trace_id();
+        let trace_id = trace_context::trace_id();
         let Some(org) = self.org else {
             self.log(trace_id.as_deref());
             return Ok(());

@@ -11,7 +11,7 @@ use shared_db::{
     error::{Error, Result},
     ids::{Etag, OrganizationId, UserId},
     scope::Scope,
-    service::{Caller, telemetry},
+    service::{Caller, trace_context},
 };
 
 /// Makes an organization, with its first owner if one is named.
@@ -52,6 +52,6 @@ pub async fn delete(
     tx.commit().await?;
     app.callers.forget();
     // Its own trail went with it.
-    Change::new(caller, "DeleteOrganization", org).log(telemetry::trace_id().as_deref());
+    Change::new(caller, "DeleteOrganization", org).log(trace_context::trace_id().as_deref());
     Ok(())
 }

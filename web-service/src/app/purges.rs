@@ -14,7 +14,7 @@ use shared_db::{
     error::{Error, Reason, Result},
     ids::{OrganizationId, PurgeId, UserId},
     scope::Scope,
-    service::{Caller, config::duration, telemetry},
+    service::{Caller, config::duration, trace_context},
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -64,7 +64,7 @@ pub async fn organization(
     tx.commit().await?;
     app.callers.forget();
     // Its own trail goes with it.
-    Change::new(caller, "PurgeOrganization", org).log(telemetry::trace_id().as_deref());
+    Change::new(caller, "PurgeOrganization", org).log(trace_context::trace_id().as_deref());
     Ok(purge)
 }
 
@@ -93,7 +93,7 @@ pub async fn user(app: &App, caller: &Caller, id: UserId) -> Result<Purge> {
         change.clone().in_trail_of(*org).append(&mut tx).await?;
     }
     tx.commit().await?;
-    change.log(telemetry::trace_id().as_deref());
+    change.log(trace_context::trace_id().as_deref());
     app.callers.forget();
     Ok(purge)
 }

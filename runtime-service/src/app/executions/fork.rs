@@ -16,7 +16,7 @@ use shared_db::{
     ids::ExecutionId,
     json, read,
     scope::Scope,
-    service::{caller::Caller, id, telemetry},
+    service::{caller::Caller, id, trace_context},
 };
 
 impl Executions {
@@ -80,7 +80,7 @@ impl Executions {
             priority: original.priority,
             limits: original.limits,
             not_before: None,
-            traceparent: telemetry::current_traceparent(),
+            traceparent: trace_context::current_traceparent(),
             created_by: caller.user,
         };
         let made = executions::start(&mut tx, std::slice::from_ref(&new), None).await?;

@@ -18,7 +18,7 @@ use shared_db::{
     error::{Error, Reason, Result, reason_name},
     ids::{ActivityId, AgentId, ExecutionId, InputRequestId, OrganizationId, SignalId},
     scope::Scope,
-    service::{Caller, telemetry},
+    service::{Caller, trace_context},
 };
 use std::time::Duration;
 use tonic::Code;
@@ -209,7 +209,7 @@ pub async fn run<M: Made>(
         command: bytes,
         user: caller.user,
         api_key: caller.api_key,
-        traceparent: telemetry::current_traceparent(),
+        traceparent: trace_context::current_traceparent(),
     };
     let id = if app.desk.accept(new.clone()).await? {
         new.resource_id
@@ -251,7 +251,7 @@ pub async fn send(
                 action: method,
                 subject_type: subject.kind,
                 subject_id: subject.id,
-                trace_id: telemetry::trace_id(),
+                trace_id: trace_context::trace_id(),
             };
             app.desk.answer(answered).await?;
             Ok(answer)

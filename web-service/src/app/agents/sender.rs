@@ -11,7 +11,7 @@ use futures_util::{StreamExt, stream};
 use shared_db::{
     error,
     scope::Scope,
-    service::{Caller, caller::Role, telemetry},
+    service::{Caller, caller::Role, trace_context},
 };
 use std::{sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -70,7 +70,7 @@ async fn resend(app: &App, due: Due) {
         id = %due.resource_id,
         attempt = due.send_attempts,
     );
-    telemetry::continue_from(&span, due.traceparent.as_deref());
+    trace_context::continue_from(&span, due.traceparent.as_deref());
     async {
         match one(app, &due).await {
             Ok(()) => tracing::info!("an accepted command was sent again and answered"),

@@ -22,7 +22,7 @@ use shared_db::{
     error::{Error, Reason, Result},
     ids::{ExecutionId, StepId},
     json as wire, read,
-    service::telemetry,
+    service::trace_context,
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -125,7 +125,7 @@ impl Children {
     ) -> Vec<NewExecution> {
         let millis = |it: i64| Duration::from_millis(it.max(1).unsigned_abs());
         let call_stack: Vec<_> = stack(of).into_iter().map(|it| it.0).collect();
-        let traceparent = telemetry::current_traceparent();
+        let traceparent = trace_context::current_traceparent();
         let new = |(id, input): (ExecutionId, &Value)| NewExecution {
             org: of.lease.org,
             id,
