@@ -55,6 +55,7 @@ pub(crate) struct Sizes {
 
 /// The services, the bare handler beside them, and their database.
 pub(crate) struct EndToEnd {
+    addresses: Addresses,
     freehold: Vec<Caller>,
     bare: Vec<Caller>,
     cases: Cases,
@@ -77,12 +78,17 @@ impl EndToEnd {
             it.clone().with_context(|| format!("--{name} is missing"))
         };
         reach::healthy(&given(&services.health, "health")?).await?;
-        let freehold = callers(&given(&services.web, "web")?, &given(&services.key, "key")?)?;
-        let bare = callers(&given(&services.bare, "bare")?, "unused")?;
+        let addresses = Addresses {
+            web: given(&services.web, "web")?,
+            bare: given(&services.bare, "bare")?,
+            key: given(&services.key, "key")?,
+        };
+        let (freehold, bare) = addresses.connect()?;
         let cases = Cases::prepare(&freehold[0], &given(&services.remote, "remote")?).await?;
         let (agent, org) = starts::agent(&freehold[0]).await?;
         let owner = PgPoolOptions::new().max_connections(2).connect(&on.database_url).await?;
         Ok(Self {
+            addresses,
             freehold,
             bare,
             cases,
@@ -111,9 +117,16 @@ impl EndToEnd {
         Ok(figures)
     }
 
+    fn connect(&mut self) -> Result<()> {
+        (self.freehold, self.bare) = self.addresses.connect()?;
+        Ok(())
+    }
+
     /// What is compared with the bare handler.
     pub(crate) async fn calls(&mut self, round: usize, each: Duration) -> Result<()> {
         eprintln!("    beside the bare handler");
+        // Connections of the round before may have been closed: nobody answered on them while other parts were measured.
+        self.connect()?;
         if round == 1 {
             self.beside_bare(0, each).await?;
         }
@@ -122,6 +135,8 @@ impl EndToEnd {
 
     /// Reads, creates and executions beside a handler that does the same statement and nothing else. Round 0 warms up.
     async fn beside_bare(&mut self, round: usize, each: Duration) -> Result<()> {
+        // As autovacuum does within a minute: a page is read by a plan that was made while there were few notes, else, and sorts them all.
+        sqlx::raw_sql("analyze web.notes").execute(&self.owner).await?;
         for case in cases::ALL {
             let mut sides = [("freehold", &self.freehold), ("bare", &self.bare)];
             // Whoever goes second finds the caches warm: they take turns.
@@ -156,6 +171,19 @@ impl EndToEnd {
             self.in_flight
         );
         self.samples.print();
+    }
+}
+
+struct Addresses {
+    web: String,
+    bare: String,
+    key: String,
+}
+
+impl Addresses {
+    /// Callers of web-service, and of the bare handler.
+    fn connect(&self) -> Result<(Vec<Caller>, Vec<Caller>)> {
+        Ok((callers(&self.web, &self.key)?, callers(&self.bare, "unused")?))
     }
 }
 

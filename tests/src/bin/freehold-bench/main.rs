@@ -19,6 +19,7 @@ mod targets;
 use anyhow::Result;
 use clap::{Parser, Subcommand};
 use std::net::SocketAddr;
+use tokio::runtime::{Builder, Runtime};
 
 #[derive(Parser)]
 #[command(version, about = "Measures Freehold beside the floor and its peers")]
@@ -49,13 +50,24 @@ enum Command {
     Run(Box<measure::Measure>),
 }
 
-#[tokio::main]
-async fn main() -> Result<()> {
+fn main() -> Result<()> {
     match Cli::parse().command {
         Command::Bare { listen, database_url, remote } => {
-            bare::serve(listen, &database_url, &remote).await
+            every_core()?.block_on(bare::serve(listen, &database_url, &remote))
         }
-        Command::Template { database_url } => engine::make_template(&database_url).await,
-        Command::Run(run) => run.run().await,
+        Command::Template { database_url } => {
+            one_core()?.block_on(engine::make_template(&database_url))
+        }
+        // Whoever calls shares the machine with whom it calls. On one thread none of its calls has to wake another.
+        Command::Run(run) => one_core()?.block_on(run.run()),
     }
+}
+
+fn one_core() -> Result<Runtime> {
+    Ok(Builder::new_current_thread().enable_all().build()?)
+}
+
+/// What services run on.
+fn every_core() -> Result<Runtime> {
+    Ok(Builder::new_multi_thread().enable_all().build()?)
 }

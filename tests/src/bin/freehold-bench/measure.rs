@@ -3,12 +3,13 @@
 use crate::{
     e2e::{self, EndToEnd, Services},
     engine::{Case, EngineArgs},
-    figures::Figures,
+    every_core,
+    figures::{Figure, Figures},
     floor,
     peers::{self, PeersArgs},
     report, targets,
 };
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
 use std::{path::PathBuf, time::Duration};
 
@@ -110,11 +111,18 @@ impl Measure {
             let measured = if case == Case::Waiting && !self.lines {
                 self.engine.measure_apart(&self.on, case).await
             } else {
-                self.engine.measure(&self.on, case).await
+                self.in_a_service(case)
             };
             figures.add_all(measured?);
         }
         Ok(())
+    }
+
+    /// On as many threads as a service has. Nothing else goes on meanwhile.
+    fn in_a_service(&self, case: Case) -> Result<Vec<Figure>> {
+        let measure = || every_core()?.block_on(self.engine.measure(&self.on, case));
+        std::thread::scope(|scope| scope.spawn(measure).join())
+            .map_err(|_| anyhow!("the engine's case {case} panicked"))?
     }
 
     async fn peers(&self, round: usize, figures: &mut Figures) -> Result<()> {
