@@ -57,8 +57,15 @@ impl Pool {
         Self(pool)
     }
 
-    /// A connection that is this caller's alone until it is dropped. It may have died since it was last used.
+    /// A connection that is this caller's alone until it is dropped, outside of any transaction. It may have died since it was last used.
     pub async fn acquire(&self) -> sqlx::Result<Connection> {
+        let mut connection = self.acquire_to_begin().await?;
+        connection.end_left_open();
+        Ok(connection)
+    }
+
+    /// The same for whoever begins a transaction with it: that ends the one that was left open.
+    pub(crate) async fn acquire_to_begin(&self) -> sqlx::Result<Connection> {
         let acquired = tokio::time::timeout(self.limits().acquire_timeout, self.0.get());
         match acquired.await {
             Ok(Ok(connection)) => Ok(Connection::new(connection)),

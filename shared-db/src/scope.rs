@@ -159,7 +159,7 @@ impl Db {
         let sql = AssertSqlSafe(sql).into_sql_str();
         let mut dead = 0;
         loop {
-            let mut connection = self.pool.acquire().await?;
+            let mut connection = self.pool.acquire_to_begin().await?;
             match connection.begin(sql.clone()).await {
                 Ok(()) => return Ok(Tx(connection)),
                 Err(error) if dead < self.pool.limits().connections_max && has_died(&error) => {

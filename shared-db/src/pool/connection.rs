@@ -40,6 +40,11 @@ impl Connection {
         Ok(())
     }
 
+    /// Whatever is sent next goes behind a ROLLBACK, if a transaction was left open.
+    pub(super) fn end_left_open(&mut self) {
+        PgTransactionManager::start_rollback(self);
+    }
+
     pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
         PgTransactionManager::commit(self).await
     }

@@ -150,6 +150,32 @@ async fn who_waits_is_not_hit_by_the_failure_before() {
     }
 }
 
+/// Hints are sent so: they would be lost with the transaction of another.
+#[tokio::test]
+async fn who_begins_no_transaction_is_not_in_that_of_another() {
+    let database = TestDatabase::create().await;
+    let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
+    let db = limited(&database.web_url(), limits);
+    let statement = async || {
+        let mut connection = db.pool().acquire().await.unwrap();
+        let sql = "select nullif(current_setting('app.current_org_id', true), '')";
+        let org: Option<String> =
+            sqlx::query_scalar(sql).fetch_one(&mut *connection).await.unwrap();
+        assert_eq!(org, None);
+    };
+    let transaction = async |sql| {
+        let mut tx = db.begin(tenant()).await.unwrap();
+        sqlx::query(sql).execute(&mut *tx).await.is_ok()
+    };
+    for sql in ["select 1", "select 1 / 0"] {
+        for _ in 0..10 {
+            let (.., again) =
+                tokio::join!(transaction(sql), statement(), statement(), transaction("select 1"));
+            assert!(again);
+        }
+    }
+}
+
 #[tokio::test]
 async fn a_transaction_that_is_dropped_is_over_although_nobody_uses_its_connection() {
     let database = TestDatabase::create().await;
