@@ -134,6 +134,13 @@ impl Held {
         locked(&self.entries).values().map(|it| it.lease).collect()
     }
 
+    /// Whether an execution is still this process's by its own clock. Whoever was frozen finds out here, before it touches anything outside.
+    pub(super) fn holds(&self, lease: &Lease, now: Instant) -> bool {
+        let is_kept = |it: &Entry| it.lease == *lease && *it.word.borrow() < Word::Lost;
+        self.worker(now).is_some()
+            && locked(&self.entries).get(&lease.execution).is_some_and(is_kept)
+    }
+
     /// Gives everything up when the lease has ended by the clock of this process, because it could not be renewed.
     fn expire(&self, now: Instant) -> bool {
         let ended = locked(&self.identity).take_if(|it| it.until <= now).is_some();
@@ -199,6 +206,10 @@ pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationTo
 pub(super) async fn renew(core: Arc<Core>) -> Result<()> {
     let (now, ttl) = (Instant::now(), core.config.lease_ttl);
     let known = core.held.worker(now);
+    if known.is_none() {
+        // What an earlier name held is not held by the next.
+        core.held.expire(now);
+    }
     let worker = known.unwrap_or_else(WorkerId::generate);
     let alive = core
         .bounded(async {
@@ -336,12 +347,30 @@ mod tests {
         let held = Held::default();
         let now = Instant::now();
         held.become_known(WorkerId::generate(), now + Duration::from_secs(9));
-        let word = held.add(lease(1));
+        let one = lease(1);
+        let word = held.add(one);
         assert!(held.worker(now).is_some());
         assert!(!held.expire(now + Duration::from_secs(8)));
         assert!(held.expire(now + Duration::from_secs(9)));
         assert!(held.worker(now).is_none());
         assert_eq!(*word.borrow(), Word::Lost);
+        held.become_known(WorkerId::generate(), now + Duration::from_secs(20));
+        assert!(!held.holds(&one, now + Duration::from_secs(10)), "under another name");
+    }
+
+    #[tokio::test]
+    async fn what_is_held_is_held_until_the_lease_ends_and_under_its_own_token_alone() {
+        let held = Held::default();
+        let now = Instant::now();
+        let (one, other) = (lease(1), lease(1));
+        let _word = held.add(one);
+        assert!(!held.holds(&one, now), "this process is not known");
+        held.become_known(WorkerId::generate(), now + Duration::from_secs(9));
+        assert!(held.holds(&one, now + Duration::from_secs(8)));
+        assert!(!held.holds(&one, now + Duration::from_secs(9)), "nobody has told it so yet");
+        assert!(!held.holds(&other, now) && !held.holds(&Lease { token: 2, ..one }, now));
+        held.compare(&held.leases(), &[]);
+        assert!(!held.holds(&one, now), "somebody else has it");
     }
 
     #[tokio::test]

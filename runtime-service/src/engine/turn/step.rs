@@ -231,6 +231,11 @@ impl Turn {
             Written::Paused => return Err(Stop::Left),
             Written::Done => {}
         }
+        // The answer may have been long in coming, to a process that was frozen meanwhile: somebody else has called then.
+        if !self.core.held.holds(&self.lease, tokio::time::Instant::now()) {
+            tracing::info!("the lease ended before the call was made");
+            return Err(Stop::Quiet);
+        }
         let Performed { evidence, result } = self.perform(prepared).await;
         let step = StepRow { new: false, ..step };
         let action = ActionRow {
