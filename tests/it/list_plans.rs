@@ -1,5 +1,5 @@
-//! Every list of a plain resource reads by an index and sorts no more than a page, with 200,000 rows of three organizations, under
-//! the service's role and its policies.
+//! Every list of a plain resource, and those of files, activities and core actions, reads by an index and sorts no more than a page, with
+//! 200,000 rows of three organizations, under the service's role and its policies.
 //!
 //! The statements are those that the service has: each is sent once, and then explained with each of its conditions in turn.
 
@@ -18,7 +18,16 @@ use shared_db::{
 use sqlx::{AssertSqlSafe, PgConnection, Row};
 use web_service::{
     resource::{Everyone, List, Mine, Owner},
-    store::{apps, billing, finance, integrations, marketplace, research},
+    store::{
+        actions,
+        apps::{
+            self,
+            files::{FileFilter, Within},
+        },
+        billing, finance,
+        identity::{self, activities::ActivityFilter},
+        integrations, marketplace, research,
+    },
 };
 
 /// Rows of a page, and the one after it.
@@ -84,7 +93,12 @@ impl Prepared {
     /// The value of a parameter with which its condition holds for all rows.
     fn neutral(&self, at: usize) -> String {
         let number = at + 1;
-        let flag = [format!("or not ${number})"), format!("deleted_at is null or ${number})")];
+        let flag = [
+            format!("or not ${number})"),
+            format!("(not ${number} or"),
+            format!("deleted_at is null or ${number})"),
+            format!("(${number} or deleted_at is null)"),
+        ];
         let is_flag = flag.iter().any(|it| self.text.contains(it));
         if is_flag { "false" } else { "null" }.to_owned()
     }
@@ -166,38 +180,82 @@ where
         _ => 1,
     };
     for (number, order) in R::ORDERS.iter().enumerate() {
-        let scope = Scope::Tenant(reader.org, Some(reader.user));
-        let mut tx = db.begin_search(scope).await.unwrap();
-        let page = PageRequest { size: 50, after: None };
-        R::list(&mut tx, owner, &R::Filter::default(), number, &page).await.unwrap();
-        let statement = newest(&mut tx).await;
-        let count = statement.types.len();
-        // Whose they are, the conditions, and then: after which time, after which id, how many.
-        let cursor = count - 3;
-        let mut base: Vec<_> = (0..count).map(|at| statement.neutral(at)).collect();
-        let mine = [format!("'{}'", reader.org), format!("'{}'", reader.user)];
-        base[..owners].clone_from_slice(&mine[..owners]);
-        base[count - 1] = value("bigint");
-        let mut tries = vec![("no condition".to_owned(), base.clone())];
-        for at in owners..cursor {
-            let mut with = base.clone();
-            with[at] = value(&statement.types[at]);
-            tries.push((format!("condition {} ({})", at - owners + 1, statement.types[at]), with));
-        }
-        let mut second = base.clone();
-        second[cursor] = value("timestamp with time zone");
-        second[cursor + 1] = value("uuid");
-        tries.push(("the second page".to_owned(), second));
-        for (what, arguments) in tries {
-            let plan = explain(&mut tx, &statement, &arguments).await;
-            let mut wrong = Vec::new();
-            let sorted_max = if what.ends_with("(text)") { SORTED_OF_TEXT_MAX } else { SORTED_MAX };
-            faults(R::TABLE, sorted_max, &plan, &mut wrong);
-            found.extend(
-                wrong.iter().map(|it| format!("{} by {order}, {what}: {it}", snake(R::NAME))),
-            );
-        }
+        let send = async |tx: &mut PgConnection, page: &PageRequest| {
+            R::list(tx, owner, &R::Filter::default(), number, page).await.unwrap();
+        };
+        let name = format!("{} by {order}", snake(R::NAME));
+        check_sent(tables, db, (&name, R::TABLE, owners), send, found).await;
     }
+}
+
+/// Explains the statement that `send` sends, with no condition, with each one, and from the second page on. `owners` of its first
+/// parameters say whose rows are meant.
+async fn check_sent(
+    tables: &rows::Tables,
+    db: &Db,
+    (name, table, owners): (&str, &str, usize),
+    send: impl AsyncFn(&mut PgConnection, &PageRequest),
+    found: &mut Vec<String>,
+) {
+    let reader = tables.reader();
+    let scope = Scope::Tenant(reader.org, Some(reader.user));
+    let mut tx = db.begin_search(scope).await.unwrap();
+    send(&mut tx, &PageRequest { size: 50, after: None }).await;
+    let statement = newest(&mut tx).await;
+    assert!(statement.text.contains(table), "{name} has sent {}", statement.text);
+    let count = statement.types.len();
+    // Whose they are, the conditions, and then: after which time, after which id, how many.
+    let cursor = count - 3;
+    let mut base: Vec<_> = (0..count).map(|at| statement.neutral(at)).collect();
+    let mine = [format!("'{}'", reader.org), format!("'{}'", reader.user)];
+    base[..owners].clone_from_slice(&mine[..owners]);
+    base[count - 1] = value("bigint");
+    let mut tries = vec![("no condition".to_owned(), base.clone())];
+    for at in owners..cursor {
+        let mut with = base.clone();
+        with[at] = value(&statement.types[at]);
+        tries.push((format!("condition {} ({})", at - owners + 1, statement.types[at]), with));
+    }
+    let mut second = base.clone();
+    second[cursor] = value("timestamp with time zone");
+    second[cursor + 1] = value("uuid");
+    tries.push(("the second page".to_owned(), second));
+    for (what, arguments) in tries {
+        let plan = explain(&mut tx, &statement, &arguments).await;
+        let mut wrong = Vec::new();
+        let sorted_max = if what.ends_with("(text)") { SORTED_OF_TEXT_MAX } else { SORTED_MAX };
+        faults(table, sorted_max, &plan, &mut wrong);
+        found.extend(wrong.iter().map(|it| format!("{name}, {what}: {it}")));
+    }
+}
+
+/// The lists of more than plain resources, of which an organization may have many.
+async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
+    let org = tables.reader().org;
+    let of = |table| (table, table, 1);
+    tables.fill("files").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        let filter = FileFilter {
+            within: Within::Anywhere,
+            tag: None,
+            query: None,
+            media_type_prefix: None,
+            show_deleted: false,
+        };
+        apps::files::list(tx, org, &filter, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, of("files"), list, found).await;
+    tables.fill("activities").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        let filter = ActivityFilter::default();
+        identity::activities::list(tx, org, &filter, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, of("activities"), list, found).await;
+    tables.fill("core_actions").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        actions::core_actions::list(tx, org, None, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, of("core_actions"), list, found).await;
 }
 
 macro_rules! check_all {
@@ -248,5 +306,6 @@ async fn every_list_goes_by_an_index() {
         marketplace::hired_employees::HiredEmployee
         marketplace::virtual_employees::VirtualEmployee
     );
+    check_others(&tables, &db, &mut found).await;
     assert!(found.is_empty(), "{} of the lists:\n{}", found.len(), found.join("\n"));
 }

@@ -42,7 +42,7 @@ impl core_action_service_server::CoreActionService for CoreActionService {
         let platform = request::id_if_any("platform_id", &request.platform_id)?;
         let list = list_id(&caller, "core_actions", &[&request.platform_id]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page =
             core_actions::list(&mut tx, caller.org()?, platform, &page, TryInto::try_into).await?;
         Ok(Response::new(pb::ListCoreActionsResponse {

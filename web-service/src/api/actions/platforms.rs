@@ -38,7 +38,7 @@ impl platform_service_server::PlatformService for PlatformService {
         let list = list_id(&caller, "platforms", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
         let (scope, _) = view(&caller)?;
-        let mut tx = self.app.db.begin(scope).await?;
+        let mut tx = self.app.db.begin_ordered(scope).await?;
         let page = platforms::list(&mut tx, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListPlatformsResponse {
             platforms: page.items,

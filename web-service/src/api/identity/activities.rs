@@ -39,7 +39,7 @@ impl activity_service_server::ActivityService for ActivityService {
             actor_user: request::id_if_any("actor_user_id", &request.actor_user_id)?,
             resource_type: Some(request.resource_type).filter(|it| !it.is_empty()),
         };
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page =
             activities::list(&mut tx, caller.org()?, &filter, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListActivitiesResponse {

@@ -34,7 +34,7 @@ impl api_key_service_server::ApiKeyService for ApiKeyService {
         let (caller, request) = accept(request)?;
         let list = list_id(&caller, "api_keys", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_ordered(caller.scope()?).await?;
         let page = api_keys::list(&mut tx, caller.org()?, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListApiKeysResponse {
             api_keys: page.items,

@@ -40,7 +40,7 @@ impl member_service_server::MemberService for MemberService {
         let role = role_if_any(request.role());
         let list = list_id(&caller, "members", &[request.role().as_str_name()]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page = members::list(&mut tx, caller.org()?, role, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListMembersResponse {
             members: page.items,

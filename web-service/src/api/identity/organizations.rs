@@ -45,7 +45,7 @@ impl organization_service_server::OrganizationService for OrganizationService {
         let list = list_id(&caller, "organizations", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
         let (scope, whose) = whose(&caller)?;
-        let mut tx = self.app.db.begin(scope).await?;
+        let mut tx = self.app.db.begin_search(scope).await?;
         let page = organizations::list(&mut tx, whose, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListOrganizationsResponse {
             organizations: page.items,

@@ -38,7 +38,7 @@ impl purge_service_server::PurgeService for PurgeService {
         let (caller, request) = accept(request)?;
         let list = list_id(&caller, "purges", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(Scope::Platform).await?;
+        let mut tx = self.app.db.begin_ordered(Scope::Platform).await?;
         let page = purges::list(&mut tx, &page, |it| Ok(it.into())).await?;
         Ok(Response::new(pb::ListPurgesResponse {
             purges: page.items,

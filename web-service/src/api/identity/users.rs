@@ -36,10 +36,8 @@ impl user_service_server::UserService for UserService {
         let list = list_id(&caller, "users", &[]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
         let (scope, org) = app::view(&caller)?;
-        let page = users::list(&mut *self.app.db.begin(scope).await?, org, &page, |it| {
-            Ok(seen_by(&caller, it))
-        })
-        .await?;
+        let mut tx = self.app.db.begin_search(scope).await?;
+        let page = users::list(&mut tx, org, &page, |it| Ok(seen_by(&caller, it))).await?;
         Ok(Response::new(pb::ListUsersResponse {
             users: page.items,
             next_page_token: self.app.page_tokens.seal(page.next, &list),
