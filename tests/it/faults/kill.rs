@@ -27,6 +27,10 @@ async fn work_of_a_process_that_ends_goes_on_elsewhere() {
         Act::new(0, Fault::Stop(Victim::Runtime(1)), 0),
         Act::new(500, Fault::Stop(Victim::Web(0)), 0),
         Act::new(1000, Fault::Stop(Victim::Runtime(2)), 0),
+        // What a stop waits for is not left: by chance that may be all that is under way, so there are more of them.
+        Act::new(1500, Fault::Stop(Victim::Runtime(1)), 0),
+        Act::new(1500, Fault::Stop(Victim::Runtime(0)), 0),
+        Act::new(1500, Fault::Stop(Victim::Runtime(2)), 0),
     ];
     let outcome = run(Short { acts, per_second: 15.0, ..Short::default() }).await;
     let all = takeovers(&outcome.history);
