@@ -108,14 +108,16 @@ impl Db {
         self.begin_as(self.opening(scope) + "; set local enable_sort = off").await
     }
 
-    /// The same for statements that are sent often, with many rows each: they are planned once for whatever they are given, and by their
-    /// indexes. A plan that was made while a table was empty would read the whole of it ever after.
+    /// The same for statements that are sent often and read in an order that an index has: they are planned once for whatever they are
+    /// given, and by that index. A plan that was made while a table was empty would read the whole of it ever after, or sort what
+    /// another index finds.
     pub async fn begin_planned(&self, scope: Scope) -> Result<Tx> {
-        let planned = "; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off; set local jit = off";
+        let planned = "; set local plan_cache_mode = force_generic_plan; set local jit = off; set local enable_seqscan = off; \
+             set local enable_sort = off; set local enable_incremental_sort = off";
         self.begin_as(self.opening(scope) + planned).await
     }
 
-    /// The same for statements that look up each of their rows by its key and do nothing else. Of the ways to read a table only bitmap
+    /// The same for statements that look up each of their rows by its key and do nothing else, of which only one index has all. Of the ways to read a table only bitmap
     /// scans are left, which need a condition: while a table is known to be empty, as a queue often is, reading all of an index looks as
     /// cheap as looking something up, and the plan would stay when the queue is long.
     pub async fn begin_by_key(&self, scope: Scope) -> Result<Tx> {

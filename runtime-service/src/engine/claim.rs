@@ -8,7 +8,10 @@ use super::{
 };
 use crate::store::queue::{self, Claimed, Head, Limited};
 use ring::Ring;
-use shared_db::{error::Result, ids::OrganizationId, scope::Scope};
+use shared_db::{error::Result,
+    ids::OrganizationId,
+    scope::{Scope, Tx},
+};
 use std::{collections::HashMap, sync::Arc, time::Duration};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -143,7 +146,7 @@ impl Claimer<'_> {
         let core = self.core;
         let (heads, due) = core
             .bounded(async {
-                let mut tx = core.begin().await?;
+                let mut tx = core.begin_in_order().await?;
                 let promoted = queue::promote(&mut tx, PROMOTED_MAX).await?;
                 let heads = queue::heads(&mut tx, after, HEADS_MAX).await?;
                 let due = queue::due_in(&mut tx).await?;
@@ -191,7 +194,7 @@ impl Claimer<'_> {
         let mut claimed = core
             .bounded(async {
                 let _turn = core.pace.turn(hands.len()).await;
-                let mut tx = core.begin().await?;
+                let mut tx = core.begin_in_order().await?;
                 let claimed = queue::claim(&mut tx, worker, &seeks).await?;
                 if !claimed.is_empty() {
                     tx.commit().await?;
@@ -224,7 +227,7 @@ impl Claimer<'_> {
             let share = i64::try_from(hands.len()).unwrap_or(i64::MAX);
             let claimed = core
                 .bounded(async {
-                    let mut tx = core.begin_plain().await?;
+                    let mut tx = core.begin_in_order().await?;
                     let claimed = queue::claim_limited(&mut tx, worker, org, share).await?;
                     tx.commit().await?;
                     Ok(claimed)
@@ -259,14 +262,14 @@ fn begin_all(core: &Arc<Core>, claimed: Vec<Claimed>, hands: Vec<OwnedSemaphoreP
 }
 
 impl Core {
-    /// A transaction of the engine across organizations, whose statements are planned once and for all: by their indexes, whatever the
-    /// tables held when the plan was made.
-    pub(crate) async fn begin(&self) -> Result<shared_db::scope::Tx> {
+    /// A transaction of the engine across organizations, whose statements are planned once and for all, whatever the tables held when the
+    /// plan was made: what comes in an order is read by the index that has it.
+    pub(crate) async fn begin_in_order(&self) -> Result<Tx> {
         self.db.begin_planned(Scope::Platform).await
     }
 
-    /// One whose statements are planned for what they ask.
-    pub(crate) async fn begin_plain(&self) -> Result<shared_db::scope::Tx> {
-        self.db.begin(Scope::Platform).await
+    /// The same for statements that name the rows that they are about.
+    pub(crate) async fn begin_by_key(&self) -> Result<Tx> {
+        self.db.begin_by_key(Scope::Platform).await
     }
 }

@@ -89,7 +89,7 @@ pub(super) fn spawn(core: &Arc<Core>, loops: &TaskTracker, stop: &CancellationTo
 async fn follow_all(core: &Core, told: &[Who]) -> Result<()> {
     let ties = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_by_key().await?;
             follow::ties(&mut tx, told).await
         })
         .await?;
@@ -115,7 +115,7 @@ async fn join(core: &Core, parents: &[Who]) -> Result<()> {
     }
     let woken = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_by_key().await?;
             let woken = follow::join(&mut tx, parents).await?;
             if !woken.is_empty() {
                 tx.commit().await?;
@@ -138,7 +138,7 @@ async fn close(core: &Core, parents: &[Who]) -> Result<()> {
     while locked < LOCKED_MAX {
         let Closed { ended, left } = core
             .bounded(async {
-                let mut tx = core.begin().await?;
+                let mut tx = core.begin_by_key().await?;
                 let grace = core.config.cancel_grace;
                 let closed = follow::close_children(&mut tx, parents, grace, CLOSED_MAX).await?;
                 tx.commit().await?;
@@ -165,7 +165,7 @@ async fn close(core: &Core, parents: &[Who]) -> Result<()> {
 async fn remain(core: &Core, parents: &[Who]) -> Result<bool> {
     let ties = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_by_key().await?;
             follow::ties(&mut tx, parents).await
         })
         .await?;
@@ -175,7 +175,7 @@ async fn remain(core: &Core, parents: &[Who]) -> Result<bool> {
 async fn pass(core: &Core, org: OrganizationId, key: &str) -> Result<()> {
     let passed = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_in_order().await?;
             let passed = follow::pass_key(&mut tx, org, key).await?;
             tx.commit().await?;
             Ok(passed)
@@ -193,7 +193,7 @@ async fn sweep(core: Arc<Core>, cursors: Arc<Mutex<Cursors>>) -> Result<()> {
     let mut at = cursors.lock().unwrap_or_else(PoisonError::into_inner).clone();
     let (lost, at) = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_in_order().await?;
             let lost = follow::lost(&mut tx, &mut at, SWEPT_MAX).await?;
             Ok((lost, at))
         })

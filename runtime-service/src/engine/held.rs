@@ -257,7 +257,7 @@ async fn compare(core: Arc<Core>) -> Result<()> {
     let before = core.held.leases();
     let rows = core
         .bounded(async {
-            let mut tx = core.db.begin(Scope::Platform).await?;
+            let mut tx = core.begin_by_key().await?;
             workers::holdings(&mut tx, worker).await
         })
         .await?;
@@ -272,7 +272,7 @@ async fn compare(core: Arc<Core>) -> Result<()> {
 }
 
 async fn let_go(core: &Core, lease: Lease) -> Result<()> {
-    let mut tx = core.db.begin(Scope::Platform).await?;
+    let mut tx = core.begin_by_key().await?;
     match leave(&mut tx, &lease, Verb::Expire, Leave { lost: true, ..Leave::AT_ONCE }).await {
         Ok(()) => tx.commit().await?,
         Err(WriteError::Fenced) => return Ok(()),
@@ -288,7 +288,7 @@ async fn ask(core: Arc<Core>) -> Result<()> {
     let Some(worker) = core.identity().filter(|_| core.held.count() > 0) else { return Ok(()) };
     let asked = core
         .bounded(async {
-            let mut tx = core.db.begin(Scope::Platform).await?;
+            let mut tx = core.begin_by_key().await?;
             workers::asked(&mut tx, worker).await
         })
         .await?;

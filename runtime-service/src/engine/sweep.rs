@@ -41,7 +41,7 @@ async fn sweep(core: Arc<Core>) -> Result<()> {
     rescue(&core).await?;
     let overdue = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_in_order().await?;
             queue::overdue(&mut tx, BATCH_MAX).await
         })
         .await?;
@@ -61,7 +61,7 @@ async fn rescue(core: &Core) -> Result<()> {
     loop {
         let (dead, rescued) = core
             .bounded(async {
-                let mut tx = core.begin().await?;
+                let mut tx = core.begin_in_order().await?;
                 let dead = workers::expire(&mut tx).await?;
                 let lost_max = core.config.lost_leases_max;
                 let rescued = queue::rescue(&mut tx, lost_max, BATCH_MAX).await?;
@@ -85,7 +85,7 @@ async fn rescue(core: &Core) -> Result<()> {
 }
 
 async fn settle(core: &Core, org: OrganizationId, execution: ExecutionId) -> Result<()> {
-    let mut tx = core.begin().await?;
+    let mut tx = core.begin_by_key().await?;
     let Some(standing) = queue::lock(&mut tx, org, execution, false).await? else { return Ok(()) };
     let Some(sentence) = Sentence::of(&standing, core.config.lost_leases_max) else {
         return Ok(());
@@ -183,7 +183,7 @@ async fn carry_out(
 async fn backlog(core: Arc<Core>) -> Result<()> {
     let (due, age_ms) = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_in_order().await?;
             queue::backlog(&mut tx, BACKLOG_MAX).await
         })
         .await?;

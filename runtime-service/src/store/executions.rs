@@ -255,8 +255,8 @@ pub async fn announce(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
                 started_at = coalesce(e.started_at, clock_timestamp()),
                 last_event_seq = e.last_event_seq + 1
             from lease
-            join runtime.execution_queue as q on q.org_id = lease.org_id and q.execution_id = lease.execution_id
-            where e.org_id = lease.org_id and e.id = lease.execution_id and q.phase = 'held' and e.attempt < q.attempt
+            join runtime.execution_queue as q on q.org_id = $1 and q.execution_id = $2
+            where e.org_id = lease.org_id and e.id = lease.execution_id and q.phase is not distinct from 'held' and e.attempt < q.attempt
               and e.state = any($4)
             returning e.org_id, e.id, e.last_event_seq, e.attempt, q.lost_leases
         ), told as (

@@ -1,5 +1,10 @@
 //! The queue: one narrow row for each execution that has not ended. Workers claim from it; the token that fences their writes lives
 //! here.
+//!
+//! Plans for it are made while it is empty and are kept when it is long, and to the planner all ways into an empty table are as good as each
+//! other. So each statement leaves one way only: what comes in an order is read by the one index that has it (`begin_in_order`); what is
+//! looked up names its key (`begin_by_key`), says `is not distinct from` of everything that another index could be taken for, and asks
+//! for one row of a subquery, not whether any exists.
 
 mod claims;
 pub mod follow;
@@ -18,6 +23,7 @@ use shared_db::{
 };
 use sqlx::PgConnection;
 use std::time::Duration;
+use uuid::Uuid;
 
 /// How much later than one of the next higher priority an execution is claimed, if both became ready at the same moment: its rank is the
 /// moment in milliseconds, put off by this for each priority below the third, or brought forward. Whatever has waited four times as long
@@ -94,7 +100,7 @@ pub async fn release(conn: &mut PgConnection, lease: &Lease, how: Leave) -> Writ
             rank = case when isfinite(times.available_at) then (extract(epoch from times.available_at) * 1000)::bigint else 0 end
                 + (q.priority - 3) * $8::bigint
         from lease, times
-        where q.org_id = lease.org_id and q.execution_id = lease.execution_id
+        where q.org_id = $1 and q.execution_id = $2
         returning q.execution_id",
         lease,
         how.phase() as QueuePhase,
@@ -121,7 +127,7 @@ pub async fn request_cancel(
             set cancel_requested = true,
                 deadline = least(q.deadline, now() + $4::bigint * interval '1 millisecond')
             from lease
-            where q.org_id = lease.org_id and q.execution_id = lease.execution_id
+            where q.org_id = $1 and q.execution_id = $2
         )
         update runtime.agent_executions as e
         set cancel_requested = true
@@ -156,31 +162,32 @@ pub async fn wake_all(
     org: OrganizationId,
     executions: &[ExecutionId],
 ) -> Result<u64> {
-    let ids: Vec<_> = executions.iter().map(|it| it.0).collect();
     // Whoever is about to suspend one has its row locked, and it does not wait yet. The statement after this one sees what came of it.
-    sqlx::query!(
-        "select execution_id
-         from runtime.execution_queue
-         where org_id = $1 and execution_id = any($2)
-         order by execution_id
-         for update",
-        org.0,
-        &ids,
-    )
-    .fetch_all(&mut *conn)
-    .await?;
+    let ids = lock_all(conn, org, executions).await?;
     let woken = sqlx::query!(
-        "with woken as (
+        "with waiting as materialized (
+            select q.ctid
+            from unnest($2::uuid[]) as asked (id)
+            cross join lateral (
+                select q.ctid, q.phase, q.attempt
+                from runtime.execution_queue as q
+                where q.org_id = $1 and q.execution_id = asked.id
+                limit 1
+            ) as q
+            cross join lateral (
+                select e.state from runtime.agent_executions as e where e.org_id = $1 and e.id = asked.id limit 1
+            ) as e
+            where q.phase = 'delayed' and 0 < q.attempt
+              and e.state in ('waiting_input', 'waiting_effect', 'waiting_children', 'sleeping')
+        ), woken as (
             update runtime.execution_queue as q
             set phase = 'ready',
                 available_at = now(),
                 rank = (extract(epoch from now()) * 1000)::bigint + (q.priority - 3) * $3::bigint,
                 joins = false,
                 lease_token = q.lease_token + 1
-            from runtime.agent_executions as e
-            where q.org_id = $1 and q.execution_id = any($2) and q.phase = 'delayed' and 0 < q.attempt
-              and e.org_id = q.org_id and e.id = q.execution_id
-              and e.state in ('waiting_input', 'waiting_effect', 'waiting_children', 'sleeping')
+            from waiting
+            where q.ctid = waiting.ctid
             returning q.org_id, q.execution_id
         ), moved as (
             update runtime.agent_executions as e
@@ -199,6 +206,59 @@ pub async fn wake_all(
     .execute(conn)
     .await?;
     Ok(woken.rows_affected())
+}
+
+/// Lets go of executions that their parent does not wait for.
+pub async fn detach(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    executions: &[ExecutionId],
+) -> Result<()> {
+    let ids = lock_all(conn, org, executions).await?;
+    sqlx::query!(
+        "with let_go as materialized (
+            select q.ctid
+            from unnest($2::uuid[]) as asked (id)
+            cross join lateral (
+                select q.ctid from runtime.execution_queue as q where q.org_id = $1 and q.execution_id = asked.id limit 1
+            ) as q
+        )
+        update runtime.execution_queue as q
+        set detached = true
+        from let_go
+        where q.ctid = let_go.ctid",
+        org.0,
+        &ids,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
+}
+
+/// Locks the rows of executions, as far as they have not ended, and returns the ids of all. In the order of the ids, so that two who do it
+/// wait for each other and not in a circle; the rows stay where they are until the transaction ends.
+async fn lock_all(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    executions: &[ExecutionId],
+) -> Result<Vec<Uuid>> {
+    let mut ids: Vec<_> = executions.iter().map(|it| it.0).collect();
+    ids.sort_unstable();
+    sqlx::query!(
+        "select q.execution_id
+         from unnest($2::uuid[]) as asked (id)
+         cross join lateral (
+             select q.execution_id
+             from runtime.execution_queue as q
+             where q.org_id = $1 and q.execution_id = asked.id
+             for update
+         ) as q",
+        org.0,
+        &ids,
+    )
+    .fetch_all(conn)
+    .await?;
+    Ok(ids)
 }
 
 /// As the columns that count milliseconds take it.

@@ -145,7 +145,7 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
             using good
             where q.org_id = good.org_id and q.execution_id = good.execution_id and good.ends
             returning q.org_id, q.execution_id, q.parent_execution_id is not null or q.execution_key is not null or exists (
-                select from runtime.execution_queue as c where c.org_id = q.org_id and c.parent_execution_id = q.execution_id
+                select from runtime.execution_queue as c where c.parent_execution_id = q.execution_id and c.org_id is not distinct from q.org_id
             ) as tied
         ), released as (
             update runtime.execution_queue as q

@@ -109,7 +109,7 @@ async fn start(workshop: &Workshop, meter: &Meter, agent: AgentId, count: usize)
     let db = runtime_db_at(&meter.url(&workshop.database.runtime_url()));
     for _ in 0..count / BATCH {
         let new: Vec<_> = (0..BATCH).map(|_| workshop.new_execution(agent, json!({}))).collect();
-        let mut tx = db.begin_planned(Scope::Platform).await.unwrap();
+        let mut tx = db.begin_by_key(Scope::Platform).await.unwrap();
         let made = runtime_service::store::executions::start(&mut tx, &new, None).await.unwrap();
         assert_eq!(made.len(), BATCH);
         tx.commit().await.unwrap();

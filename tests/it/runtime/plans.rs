@@ -4,7 +4,7 @@ use super::workshop::{Workshop, until};
 use chrono::TimeDelta;
 use runtime_service::{engine::EngineConfig, store::executions::NewExecution};
 use serde_json::json;
-use shared_db::clock::Clock;
+use shared_db::{clock::Clock, ids::AgentId};
 use sqlx::AssertSqlSafe;
 use std::time::Duration;
 
@@ -14,35 +14,84 @@ const DONE: i64 = 100;
 /// Entries of indexes that may be read for one execution: a few of each table that it is in.
 const READ_MAX: i64 = 100;
 
+/// The queue was long once and is known to be empty now, as it is whenever work is done.
 #[tokio::test]
 async fn what_was_planned_on_an_empty_queue_reads_no_more_when_it_is_long() {
     let workshop = Workshop::new().await;
     let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    lay(&workshop, agent).await;
+    fill(&workshop).await;
+    forget(&workshop).await;
+    check(&workshop, agent, 1).await;
+}
+
+/// It was never long, so that its indexes are as small as can be, and one looks as good as the other.
+#[tokio::test]
+async fn what_was_planned_on_a_queue_that_was_always_short_reads_no_more_when_it_is_long() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    lay(&workshop, agent).await;
+    forget(&workshop).await;
+    check(&workshop, agent, 1).await;
+}
+
+/// Claims within limits count what is under way.
+#[tokio::test]
+async fn what_was_planned_for_an_organization_with_limits_reads_no_more_when_its_queue_is_long() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    run(&workshop, "insert into runtime.organization_limits (org_id, executions_max) select id, 8 from web.organizations").await;
+    lay(&workshop, agent).await;
+    forget(&workshop).await;
+    check(&workshop, agent, 1).await;
+}
+
+/// Parents, their children, and waits: writes that no commit is shared for.
+#[tokio::test]
+async fn what_was_planned_for_trees_and_waits_reads_no_more_when_the_queue_is_long() {
+    let workshop = Workshop::new().await;
+    let child = workshop.agent(json!([{ "step_key": "nap", "sleep": { "duration": "0.01s" } }])).await;
+    let fan = json!({ "agent_id": child, "for_each": "{{ input.items }}" });
+    let parent = workshop.agent(json!([{ "step_key": "fan", "start_children": fan }])).await;
+    lay(&workshop, child).await;
+    forget(&workshop).await;
+    check(&workshop, parent, 3).await;
+}
+
+/// One execution that is not due for long, of which [`fill`] makes many.
+async fn lay(workshop: &Workshop, agent: AgentId) {
     let not_before = Some(Clock::System.now() + TimeDelta::days(1));
     let later = NewExecution { not_before, ..workshop.new_execution(agent, json!({})) };
     workshop.start_as(later).await;
-    // The queue was long once and is known to be empty now, as it is whenever work is done.
-    fill(&workshop).await;
-    let emptied = "delete from runtime.execution_queue where rank <> (select min(rank) from runtime.execution_queue)";
-    run(&workshop, emptied).await;
-    run(&workshop, "vacuum analyze runtime.execution_queue").await;
-    run(&workshop, "vacuum analyze runtime.agent_executions").await;
+}
 
+/// Leaves that one, and lets the planner know that there is nothing else.
+async fn forget(workshop: &Workshop) {
+    let emptied = "delete from runtime.execution_queue where rank <> (select min(rank) from runtime.execution_queue)";
+    run(workshop, emptied).await;
+    run(workshop, "vacuum analyze runtime.execution_queue").await;
+    run(workshop, "vacuum analyze runtime.agent_executions").await;
+}
+
+/// Lets some be done while the queue is short, and more when it is long, and counts what was read for it. Each is `size` executions.
+async fn check(workshop: &Workshop, agent: AgentId, size: i64) {
     // Not the quick looks of other tests: on a busy machine there are more of them for each execution, and what is asked here is what those read.
     let engine = workshop.engine(EngineConfig::default());
+    let input = json!({ "items": [1, 2] });
     let done = async || -> i64 {
         let sql = "select count(*) from runtime.agent_executions where state = 'succeeded'";
         sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
     };
     for _ in 0..WARM {
-        workshop.start(agent, json!({})).await;
+        workshop.start(agent, input.clone()).await;
     }
-    until("the first to be done", Duration::from_secs(30), async || done().await == WARM).await;
-    fill(&workshop).await;
+    let warm = WARM * size;
+    until("the first to be done", Duration::from_secs(30), async || done().await == warm).await;
+    fill(workshop).await;
     for _ in 0..DONE {
-        workshop.start(agent, json!({})).await;
+        workshop.start(agent, input.clone()).await;
     }
-    let all = WARM + DONE;
+    let all = (WARM + DONE) * size;
     until("the others to be done", Duration::from_mins(1), async || done().await == all).await;
 
     // A connection says what it has read when it ends.

@@ -13,7 +13,6 @@ use futures_util::future::BoxFuture;
 use shared_db::{
     coalesce::{Coalescer, Lanes, Write},
     error::Result,
-    scope::Scope,
 };
 use std::{collections::HashMap, sync::Arc};
 use tokio::sync::OwnedSemaphorePermit;
@@ -44,7 +43,7 @@ pub(crate) async fn start(core: &Arc<Core>, new: &[NewExecution]) -> Result<Vec<
     let hands = worker.and_then(|_| core.hands.take_new(new.iter().map(|it| it.org)));
     let taker = worker.filter(|_| hands.is_some()).map(|worker| Taker { worker });
     let made = bounded(async {
-        let mut tx = core.db.begin_by_key(Scope::Platform).await?;
+        let mut tx = core.begin_by_key().await?;
         let made = executions::start(&mut tx, new, taker).await?;
         tx.commit().await?;
         Ok(made)

@@ -64,7 +64,7 @@ pub(super) async fn start(
 ) -> Result<Option<Made>> {
     let (made, cancelled) = core
         .bounded(async {
-            let mut tx = core.begin().await?;
+            let mut tx = core.begin_in_order().await?;
             let mut cancelled = Vec::new();
             let grace = core.config.cancel_grace;
             let insistence = Insistence { force: false, grace };

@@ -203,7 +203,7 @@ impl Turn {
         let written = self
             .core
             .insist(|| async {
-                match write(self.core.begin().await?).await {
+                match write(self.core.begin_by_key().await?).await {
                     (tx, Ok(written)) => {
                         tx.commit().await?;
                         Ok(Some(written))

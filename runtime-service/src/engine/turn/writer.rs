@@ -61,7 +61,7 @@ impl Turn {
     }
 
     async fn transaction(&self, write: &Write, again: bool) -> Result<Option<Written>> {
-        let mut tx = self.core.begin().await?;
+        let mut tx = self.core.begin_by_key().await?;
         match write.apply(&mut tx, &self.lease, self.untold(), again).await {
             Ok(written) => {
                 tx.commit().await?;

@@ -47,9 +47,12 @@ pub async fn executing(
     agent: AgentId,
 ) -> Result<Option<ExecutionId>> {
     let row = sqlx::query!(
-        "select id
-         from runtime.agent_executions
-         where org_id = $1 and id = any($2) and agent_id = $3
+        "select e.id
+         from unnest($2::uuid[]) as asked (id)
+         cross join lateral (
+             select e.id, e.agent_id from runtime.agent_executions as e where e.org_id = $1 and e.id = asked.id limit 1
+         ) as e
+         where e.agent_id = $3
          limit 1",
         org.0,
         ids,
@@ -58,25 +61,6 @@ pub async fn executing(
     .fetch_optional(conn)
     .await?;
     Ok(row.map(|it| it.id))
-}
-
-/// Tells the queue that nobody waits for these.
-pub async fn detach(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    ids: &[ExecutionId],
-) -> Result<()> {
-    let ids: Vec<_> = ids.iter().map(|it| it.0).collect();
-    sqlx::query!(
-        "update runtime.execution_queue
-         set detached = true
-         where org_id = $1 and execution_id = any($2)",
-        org.0,
-        &ids,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }
 
 /// Whether children that an execution waits for have not ended.
@@ -89,7 +73,7 @@ pub async fn live(
         r#"select exists (
             select
             from runtime.execution_queue
-            where org_id = $1 and parent_execution_id = $2 and not detached
+            where parent_execution_id = $2 and org_id is not distinct from $1 and not detached
          ) as "live!""#,
         org.0,
         parent.0,
@@ -108,8 +92,10 @@ pub async fn weight(
     let ids: Vec<_> = ids.iter().map(|it| it.0).collect();
     let row = sqlx::query!(
         r#"select coalesce(sum(octet_length(output::text)), 0)::bigint as "bytes!"
-         from runtime.agent_executions
-         where org_id = $1 and id = any($2)"#,
+         from unnest($2::uuid[]) as asked (id)
+         cross join lateral (
+             select e.output from runtime.agent_executions as e where e.org_id = $1 and e.id = asked.id limit 1
+         ) as e"#,
         org.0,
         &ids,
     )
@@ -138,10 +124,15 @@ pub async fn list(
     let ids: Vec<_> = ids.iter().map(|it| it.0).collect();
     let rows = sqlx::query_as!(
         Child,
-        "select id, state, output, error_reason, error_message, error_step_key
-         from runtime.agent_executions
-         where org_id = $1 and id = any($2)
-         order by id",
+        "select e.id, e.state, e.output, e.error_reason, e.error_message, e.error_step_key
+         from unnest($2::uuid[]) as asked (id)
+         cross join lateral (
+             select e.id, e.state, e.output, e.error_reason, e.error_message, e.error_step_key
+             from runtime.agent_executions as e
+             where e.org_id = $1 and e.id = asked.id
+             limit 1
+         ) as e
+         order by e.id",
         org.0,
         &ids,
     )

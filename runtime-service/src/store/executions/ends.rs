@@ -119,7 +119,7 @@ pub async fn end(conn: &mut PgConnection, lease: &Lease, end: &End) -> WriteResu
         ), gone as (
             delete from runtime.execution_queue as q
             using moved
-            where q.org_id = moved.org_id and q.execution_id = moved.id
+            where q.org_id = $1 and q.execution_id = $2
         )
         select exists (select from lease) as \"held!\", exists (select from moved) as \"moved!\"",
         lease,

@@ -65,7 +65,7 @@ async fn request(conn: &mut PgConnection, lease: &Lease, wanted: bool) -> WriteR
             update runtime.execution_queue as q
             set pause_requested = $4
             from lease
-            where q.org_id = lease.org_id and q.execution_id = lease.execution_id
+            where q.org_id = $1 and q.execution_id = $2
         )
         update runtime.agent_executions as e
         set pause_requested = $4
@@ -95,7 +95,7 @@ async fn ready(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
             select org_id, id, last_event_seq, 'execution_unpaused'
             from moved
         ), times as (
-            select moved.org_id, moved.id,
+            select
                 case
                     when q.attempt = 0 and q.execution_key is not null and not exists (
                         select from runtime.execution_keys as k
@@ -108,7 +108,7 @@ async fn ready(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
                     then greatest(moved.not_before, now()) + moved.queue_limit_ms * interval '1 millisecond'
                 end as queue_deadline
             from moved
-            join runtime.execution_queue as q on q.org_id = moved.org_id and q.execution_id = moved.id
+            join runtime.execution_queue as q on q.org_id = $1 and q.execution_id = $2
         ), readied as (
             update runtime.execution_queue as q
             set phase = (case when now() < times.available_at then 'delayed' else 'ready' end)::runtime.queue_phase,
@@ -121,7 +121,7 @@ async fn ready(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
                 queue_deadline = times.queue_deadline,
                 deadline = least(times.queue_deadline, q.total_deadline)
             from times
-            where q.org_id = times.org_id and q.execution_id = times.id
+            where q.org_id = $1 and q.execution_id = $2
         )
         select exists (select from lease) as \"held!\", exists (select from moved) as \"moved!\"",
         lease,

@@ -221,6 +221,7 @@ pub async fn claim_limited(
             select agent_id, platforms
             from runtime.execution_queue
             where phase = 'held' and org_id = $2
+            order by worker_id
         ), room as materialized (
             select c.subject, c.subject_id, c.executions_max - (
                 select count(*)

@@ -51,7 +51,7 @@ pub async fn ties(conn: &mut PgConnection, who: &[Who]) -> Result<Vec<Ties>> {
             e.execution_key as key,
             exists (select from runtime.execution_queue as q where q.org_id = e.org_id and q.execution_id = e.id) as "live!",
             exists (
-                select from runtime.execution_queue as c where c.org_id = e.org_id and c.parent_execution_id = e.id
+                select from runtime.execution_queue as c where c.parent_execution_id = e.id and c.org_id is not distinct from e.org_id
             ) as "children!"
         from unnest($1::uuid[], $2::uuid[]) as asked (org_id, id)
         join runtime.agent_executions as e on e.org_id = asked.org_id and e.id = asked.id"#,
@@ -74,11 +74,12 @@ pub async fn join(conn: &mut PgConnection, parents: &[Who]) -> Result<Vec<Organi
             select p.org_id, p.execution_id
             from asked
             join runtime.execution_queue as p on p.org_id = asked.org_id and p.execution_id = asked.id
-            where p.joins and p.phase = 'delayed' and not exists (
-                select
+            where p.joins is not distinct from true and p.phase is not distinct from 'delayed' and (
+                select c.execution_id
                 from runtime.execution_queue as c
-                where c.org_id = p.org_id and c.parent_execution_id = p.execution_id and not c.detached
-            )
+                where c.parent_execution_id = p.execution_id and c.org_id is not distinct from p.org_id and not c.detached
+                limit 1
+            ) is null
             order by p.org_id, p.execution_id
             for update of p
         ), woken as (
@@ -89,7 +90,7 @@ pub async fn join(conn: &mut PgConnection, parents: &[Who]) -> Result<Vec<Organi
                 joins = false,
                 lease_token = q.lease_token + 1
             from joined
-            where q.org_id = joined.org_id and q.execution_id = joined.execution_id and q.phase = 'delayed' and q.joins
+            where q.org_id = joined.org_id and q.execution_id = joined.execution_id
             returning q.org_id, q.execution_id
         ), moved as (
             update runtime.agent_executions as e

@@ -124,7 +124,13 @@ pub async fn overdue(
             (
                 select q.org_id, q.execution_id
                 from holders
-                join runtime.execution_queue as q on q.phase = 'held' and q.worker_id = holders.worker_id
+                -- Row by row, for the reason that a claim has.
+                cross join lateral (
+                    select q.org_id, q.execution_id
+                    from runtime.execution_queue as q
+                    where q.phase = 'held' and q.worker_id = holders.worker_id
+                    limit $1
+                ) as q
                 where not exists (
                     select from runtime.workers as w where w.id = holders.worker_id and now() < w.lease_until
                 )

@@ -10,6 +10,7 @@ use crate::{
             children::{self, Parent},
         },
         lease::{WriteError, WriteResult},
+        queue,
         steps,
         usable::{self, Usable},
     },
@@ -57,7 +58,7 @@ impl Children {
             }
             if self.detached {
                 let ids: Vec<_> = batch.iter().map(|it| it.id).collect();
-                children::detach(conn, of.lease.org, &ids).await?;
+                queue::detach(conn, of.lease.org, &ids).await?;
             }
         }
         let count = new.len();

@@ -36,13 +36,18 @@ pub async fn close_children(
     let rows = sqlx::query!(
         r#"select c.org_id, c.execution_id, c.phase, e.close_policy
         from unnest($1::uuid[], $2::uuid[]) as parent (org_id, id)
-        join runtime.execution_queue as c on c.org_id = parent.org_id and c.parent_execution_id = parent.id
+        cross join lateral (
+            select c.org_id, c.execution_id, c.phase
+            from runtime.execution_queue as c
+            where c.parent_execution_id = parent.id and c.org_id is not distinct from parent.org_id
+            limit $3
+            for update skip locked
+        ) as c
         join runtime.agent_executions as e on e.org_id = c.org_id and e.id = c.execution_id
         where not exists (
             select from runtime.execution_queue as p where p.org_id = parent.org_id and p.execution_id = parent.id
         )
-        limit $3
-        for update of c skip locked"#,
+        limit $3"#,
         &orgs,
         &ids,
         limit,

@@ -45,15 +45,16 @@ pub async fn pass_key(conn: &mut PgConnection, org: OrganizationId, key: &str) -
             update runtime.execution_keys as k
             set execution_id = next.execution_id
             from next
-            where k.org_id = next.org_id and k.execution_key = $2
+            where k.org_id = $1 and k.execution_key = $2
         ), readied as (
             update runtime.execution_queue as q
             set phase = (case when now() < e.not_before then 'delayed' else 'ready' end)::runtime.queue_phase,
                 available_at = greatest(now(), e.not_before),
                 rank = (extract(epoch from greatest(now(), e.not_before)) * 1000)::bigint + (q.priority - 3) * $4::bigint
-            from next
-            join runtime.agent_executions as e on e.org_id = next.org_id and e.id = next.execution_id
-            where q.org_id = next.org_id and q.execution_id = next.execution_id and q.phase = 'delayed'
+            from runtime.agent_executions as e
+            -- A value, not a join, so that there is only one way to find it, whatever the queue held when the plan was made.
+            where q.org_id = $1 and q.execution_id = (select execution_id from next) and q.phase is not distinct from 'delayed'
+              and e.org_id = $1 and e.id = (select execution_id from next)
         )
         select execution_id
         from next"#,

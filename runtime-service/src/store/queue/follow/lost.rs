@@ -44,14 +44,15 @@ fn next<T: Default>(rows: usize, limit: i64, last: Option<T>) -> T {
 
 async fn joins(conn: &mut PgConnection, at: &mut (Uuid, Uuid), limit: i64) -> Result<Vec<Who>> {
     let rows = sqlx::query!(
-        r#"select p.org_id, p.execution_id, p.phase = 'delayed' and not exists (
-            select
+        r#"select p.org_id, p.execution_id, p.phase = 'delayed' and (
+            select c.execution_id
             from runtime.execution_queue as c
-            where c.org_id = p.org_id and c.parent_execution_id = p.execution_id and not c.detached
-        ) as "over!"
+            where c.parent_execution_id = p.execution_id and c.org_id is not distinct from p.org_id and not c.detached
+            limit 1
+        ) is null as "over!"
         from runtime.execution_queue as p
-        where p.joins and (p.org_id, p.execution_id) > ($1, $2)
-        order by p.org_id, p.execution_id
+        where p.joins and (p.execution_id, p.org_id) > ($2, $1)
+        order by p.execution_id, p.org_id
         limit $3"#,
         at.0,
         at.1,
@@ -70,8 +71,8 @@ async fn parents(conn: &mut PgConnection, at: &mut (Uuid, Uuid), limit: i64) -> 
             (
                 select q.org_id, q.parent_execution_id as id
                 from runtime.execution_queue as q
-                where q.parent_execution_id is not null and (q.org_id, q.parent_execution_id) > ($1, $2)
-                order by q.org_id, q.parent_execution_id
+                where q.parent_execution_id is not null and (q.parent_execution_id, q.org_id) > ($2, $1)
+                order by q.parent_execution_id, q.org_id
                 limit 1
             )
             union all
@@ -80,8 +81,8 @@ async fn parents(conn: &mut PgConnection, at: &mut (Uuid, Uuid), limit: i64) -> 
             cross join lateral (
                 select q.org_id, q.parent_execution_id as id
                 from runtime.execution_queue as q
-                where q.parent_execution_id is not null and (q.org_id, q.parent_execution_id) > (parents.org_id, parents.id)
-                order by q.org_id, q.parent_execution_id
+                where q.parent_execution_id is not null and (q.parent_execution_id, q.org_id) > (parents.id, parents.org_id)
+                order by q.parent_execution_id, q.org_id
                 limit 1
             ) as next
         ), page as (
@@ -92,9 +93,9 @@ async fn parents(conn: &mut PgConnection, at: &mut (Uuid, Uuid), limit: i64) -> 
         select
             page.org_id as "org_id!: OrganizationId",
             page.id as "id!: ExecutionId",
-            not exists (
-                select from runtime.execution_queue as p where p.org_id = page.org_id and p.execution_id = page.id
-            ) as "gone!"
+            (
+                select p.lease_token from runtime.execution_queue as p where p.org_id = page.org_id and p.execution_id = page.id
+            ) is null as "gone!"
         from page"#,
         at.0,
         at.1,

@@ -73,7 +73,7 @@ impl Filler {
             let mut left = count;
             while left > 0 {
                 let count = left.min(BATCH);
-                let mut tx = self.db.begin_planned(Scope::Platform).await?;
+                let mut tx = self.db.begin_by_key(Scope::Platform).await?;
                 let made = executions::start(&mut tx, &self.batch(count), None).await?;
                 ensure!(made.len() == count, "some executions were not accepted");
                 tx.commit().await?;
@@ -87,7 +87,7 @@ impl Filler {
 
     /// All of them in one transaction, so that nobody sees any before this returns.
     pub(super) async fn fill_at_once(&self, executions: usize) -> Result<()> {
-        let mut tx = self.db.begin_planned(Scope::Platform).await?;
+        let mut tx = self.db.begin_by_key(Scope::Platform).await?;
         let mut left = executions;
         while left > 0 {
             let count = left.min(BATCH);
