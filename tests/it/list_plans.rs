@@ -25,7 +25,7 @@ use web_service::{
             files::{FileFilter, Within},
         },
         billing, finance,
-        identity::{self, activities::ActivityFilter},
+        identity::{self, activities::ActivityFilter, organizations::Whose},
         integrations, marketplace, research,
     },
 };
@@ -184,21 +184,29 @@ where
             R::list(tx, owner, &R::Filter::default(), number, page).await.unwrap();
         };
         let name = format!("{} by {order}", snake(R::NAME));
-        check_sent(tables, db, (&name, R::TABLE, owners), send, found).await;
+        let scope = Scope::Tenant(reader.org, Some(reader.user));
+        check_sent(tables, db, &Sent { name: &name, table: R::TABLE, scope, owners }, send, found).await;
     }
 }
 
-/// Explains the statement that `send` sends, with no condition, with each one, and from the second page on. `owners` of its first
-/// parameters say whose rows are meant.
+/// What is known of a list before it is sent.
+struct Sent<'s> {
+    name: &'s str,
+    table: &'s str,
+    scope: Scope,
+    /// So many of its first parameters say whose rows are meant.
+    owners: usize,
+}
+
+/// Explains the statement that `send` sends, with no condition, with each one, and from the second page on.
 async fn check_sent(
     tables: &rows::Tables,
     db: &Db,
-    (name, table, owners): (&str, &str, usize),
+    &Sent { name, table, scope, owners }: &Sent<'_>,
     send: impl AsyncFn(&mut PgConnection, &PageRequest),
     found: &mut Vec<String>,
 ) {
     let reader = tables.reader();
-    let scope = Scope::Tenant(reader.org, Some(reader.user));
     let mut tx = db.begin_search(scope).await.unwrap();
     send(&mut tx, &PageRequest { size: 50, after: None }).await;
     let statement = newest(&mut tx).await;
@@ -229,10 +237,11 @@ async fn check_sent(
     }
 }
 
-/// The lists of more than plain resources, of which an organization may have many.
+/// The lists of more than plain resources.
 async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
-    let org = tables.reader().org;
-    let of = |table| (table, table, 1);
+    let Reader { org, user } = tables.reader();
+    let own = |table| Sent { name: table, table, scope: Scope::Tenant(org, Some(user)), owners: 1 };
+    let every = |table| Sent { name: table, table, scope: Scope::Platform, owners: 0 };
     tables.fill("files").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         let filter = FileFilter {
@@ -244,18 +253,60 @@ async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
         };
         apps::files::list(tx, org, &filter, page, |_| Ok(())).await.unwrap();
     };
-    check_sent(tables, db, of("files"), list, found).await;
+    check_sent(tables, db, &own("files"), list, found).await;
     tables.fill("activities").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         let filter = ActivityFilter::default();
         identity::activities::list(tx, org, &filter, page, |_| Ok(())).await.unwrap();
     };
-    check_sent(tables, db, of("activities"), list, found).await;
+    check_sent(tables, db, &own("activities"), list, found).await;
     tables.fill("core_actions").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         actions::core_actions::list(tx, org, None, page, |_| Ok(())).await.unwrap();
     };
-    check_sent(tables, db, of("core_actions"), list, found).await;
+    check_sent(tables, db, &own("core_actions"), list, found).await;
+    tables.fill("api_keys").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        identity::api_keys::list(tx, org, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, &own("api_keys"), list, found).await;
+    tables.fill("app_platforms").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        actions::platforms::list(tx, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, &every("app_platforms"), list, found).await;
+    tables.fill("purges").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        identity::purges::list(tx, page, |_| Ok(())).await.unwrap();
+    };
+    check_sent(tables, db, &every("purges"), list, found).await;
+    check_people(tables, db, found).await;
+}
+
+/// Users, organizations, and who is a member of which: as the platform lists them, and as members see them.
+async fn check_people(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
+    let Reader { org, user } = tables.reader();
+    let own = Scope::Tenant(org, Some(user));
+    tables.fill("users").await;
+    tables.fill("organizations").await;
+    tables.fill("organization_members").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        identity::members::list(tx, org, None, page, |_| Ok(())).await.unwrap();
+    };
+    let sent = Sent { name: "members", table: "organization_members", scope: own, owners: 1 };
+    check_sent(tables, db, &sent, list, found).await;
+    for (name, scope) in [("users", Scope::Platform), ("users, as members see them", own)] {
+        let list = async |tx: &mut PgConnection, page: &PageRequest| {
+            identity::users::list(tx, None, page, |_| Ok(())).await.unwrap();
+        };
+        check_sent(tables, db, &Sent { name, table: "users", scope, owners: 0 }, list, found).await;
+    }
+    for (name, scope) in [("organizations", Scope::Platform), ("organizations, as members see them", own)] {
+        let list = async |tx: &mut PgConnection, page: &PageRequest| {
+            identity::organizations::list(tx, Whose::Everyone, page, |_| Ok(())).await.unwrap();
+        };
+        check_sent(tables, db, &Sent { name, table: "organizations", scope, owners: 0 }, list, found).await;
+    }
 }
 
 macro_rules! check_all {

@@ -11,6 +11,7 @@ use crate::{
     load,
     measure::On,
     report::Samples,
+    server,
 };
 use anyhow::{Context, Result};
 use freehold_tests::{
@@ -63,6 +64,7 @@ pub(crate) struct EndToEnd {
     in_flight: usize,
     flood: Option<usize>,
     owner: PgPool,
+    database_url: String,
     runtime_url: String,
     org: OrganizationId,
     /// An agent of one step that computes a value.
@@ -96,6 +98,7 @@ impl EndToEnd {
             in_flight: services.in_flight,
             flood: services.flood,
             owner,
+            database_url: on.database_url.clone(),
             runtime_url: on.runtime_url.clone(),
             org,
             agent,
@@ -110,6 +113,7 @@ impl EndToEnd {
         eprintln!("    bulk starts");
         figures.push(starts::bulk(self, each).await?);
         eprintln!("    latency");
+        server::rest(&self.database_url).await?;
         figures.extend(latency::measure(self, sizes.latency_seconds).await?);
         eprintln!("    flood");
         let size = self.flood.unwrap_or(if sizes.long { 1_000_000 } else { 300_000 });

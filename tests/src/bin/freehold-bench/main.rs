@@ -14,6 +14,7 @@ mod load;
 mod measure;
 mod peers;
 mod report;
+mod server;
 mod targets;
 
 use anyhow::Result;

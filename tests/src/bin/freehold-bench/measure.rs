@@ -7,7 +7,7 @@ use crate::{
     figures::{Figure, Figures},
     floor,
     peers::{self, PeersArgs},
-    report, targets,
+    report, server, targets,
 };
 use anyhow::{Context, Result, anyhow};
 use clap::ValueEnum;
@@ -70,6 +70,9 @@ impl Measure {
         let rounds = self.rounds;
         let mut figures =
             Figures::new(format!("{machine} Medians of {rounds} rounds, taking turns."));
+        if !self.lines {
+            server::age(&self.on.database_url).await?;
+        }
         let mut end_to_end = None;
         let mut turns = self.parts.clone();
         for round in 1..=rounds {
