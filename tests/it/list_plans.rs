@@ -185,7 +185,8 @@ where
         };
         let name = format!("{} by {order}", snake(R::NAME));
         let scope = Scope::Tenant(reader.org, Some(reader.user));
-        check_sent(tables, db, &Sent { name: &name, table: R::TABLE, scope, owners }, send, found).await;
+        check_sent(tables, db, &Sent { name: &name, table: R::TABLE, scope, owners }, send, found)
+            .await;
     }
 }
 
@@ -301,11 +302,20 @@ async fn check_people(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
         };
         check_sent(tables, db, &Sent { name, table: "users", scope, owners: 0 }, list, found).await;
     }
-    for (name, scope) in [("organizations", Scope::Platform), ("organizations, as members see them", own)] {
+    for (name, scope) in
+        [("organizations", Scope::Platform), ("organizations, as members see them", own)]
+    {
         let list = async |tx: &mut PgConnection, page: &PageRequest| {
             identity::organizations::list(tx, Whose::Everyone, page, |_| Ok(())).await.unwrap();
         };
-        check_sent(tables, db, &Sent { name, table: "organizations", scope, owners: 0 }, list, found).await;
+        check_sent(
+            tables,
+            db,
+            &Sent { name, table: "organizations", scope, owners: 0 },
+            list,
+            found,
+        )
+        .await;
     }
 }
 

@@ -8,7 +8,8 @@ use super::{
 };
 use crate::store::queue::{self, Claimed, Head, Limited};
 use ring::Ring;
-use shared_db::{error::Result,
+use shared_db::{
+    error::Result,
     ids::OrganizationId,
     scope::{Scope, Tx},
 };

@@ -89,7 +89,9 @@ async fn columns(
         let value = match (name.as_str(), ty.as_str()) {
             ("org_id", _) => Some(third(orgs.map(|it| it.to_string()))),
             // Each is a member once, of one of the three.
-            ("user_id", _) if table == "organization_members" => Some("md5(n::text)::uuid".to_owned()),
+            ("user_id", _) if table == "organization_members" => {
+                Some("md5(n::text)::uuid".to_owned())
+            }
             ("prefix", _) => Some("lpad(n::text, 12, '0')".to_owned()),
             ("user_id", _) => Some(third(users.map(|it| it.to_string()))),
             ("id", _) => Some("md5(n::text)::uuid".to_owned()),

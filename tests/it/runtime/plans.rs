@@ -52,7 +52,8 @@ async fn what_was_planned_for_an_organization_with_limits_reads_no_more_when_its
 #[tokio::test]
 async fn what_was_planned_for_trees_and_waits_reads_no_more_when_the_queue_is_long() {
     let workshop = Workshop::new().await;
-    let child = workshop.agent(json!([{ "step_key": "nap", "sleep": { "duration": "0.01s" } }])).await;
+    let child =
+        workshop.agent(json!([{ "step_key": "nap", "sleep": { "duration": "0.01s" } }])).await;
     let fan = json!({ "agent_id": child, "for_each": "{{ input.items }}" });
     let parent = workshop.agent(json!([{ "step_key": "fan", "start_children": fan }])).await;
     lay(&workshop, child).await;

@@ -10,8 +10,7 @@ use crate::{
             children::{self, Parent},
         },
         lease::{WriteError, WriteResult},
-        queue,
-        steps,
+        queue, steps,
         usable::{self, Usable},
     },
 };
