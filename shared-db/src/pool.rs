@@ -1,19 +1,23 @@
 //! The connections of a service, shared by its calls.
 //!
 //! Whoever is done with a connection costs the next one nothing: what is still open is rolled back, and the answer to that is read by
-//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both are one message. (sqlx's own
+//! whoever uses the connection next, together with the answer of its BEGIN; if somebody waits already, both are one message, and so are a
+//! COMMIT and the BEGIN of somebody who waits. (sqlx's own
 //! pool waits for a round trip whenever a connection comes back, in a task of its own, and for ever when the network is silent.)
 
 mod connection;
 mod connector;
+mod openings;
 mod upkeep;
 
 pub use connection::Connection;
 
 use connector::Connector;
-use deadpool::managed::{self, PoolError, QueueMode};
-use sqlx::postgres::PgConnectOptions;
+use deadpool::managed::{self, Object, PoolError, QueueMode, TimeoutType, Timeouts};
+use openings::Openings;
+use sqlx::{SqlStr, postgres::PgConnectOptions};
 use std::{sync::Arc, time::Duration};
+use tokio::time::timeout;
 
 /// How many connections, and how long is waited for one.
 #[derive(Clone, Copy, Debug)]
@@ -39,6 +43,24 @@ impl Default for PoolLimits {
     }
 }
 
+/// A connection for a transaction.
+#[derive(Debug)]
+pub(crate) enum Acquired {
+    /// It may have died since it was last used.
+    Idle(Connection),
+    /// Whoever committed on it before has begun it as well.
+    Begun(Connection),
+}
+
+fn acquired(got: Result<Object<Connector>, PoolError<sqlx::Error>>) -> sqlx::Result<Connection> {
+    match got {
+        Ok(object) => Ok(Connection::new(object)),
+        Err(PoolError::Backend(error)) => Err(error),
+        Err(PoolError::Closed) => Err(sqlx::Error::PoolClosed),
+        Err(_) => Err(sqlx::Error::PoolTimedOut),
+    }
+}
+
 /// Connects when a connection is first needed. Clones share its connections.
 #[derive(Clone, Debug)]
 pub struct Pool(managed::Pool<Connector>);
@@ -47,7 +69,9 @@ impl Pool {
     /// Within a runtime, where connections are looked after until the last clone is dropped.
     pub fn new(options: PgConnectOptions, limits: PoolLimits) -> Self {
         let max = usize::try_from(limits.connections_max).unwrap_or(usize::MAX);
-        let pool = managed::Pool::builder(Connector { options, limits, left_open: Arc::default() })
+        let connector =
+            Connector { options, limits, left_open: Arc::default(), openings: Openings::default() };
+        let pool = managed::Pool::builder(connector)
             .max_size(max)
             // The one that was used last is warm; the others may be idle for so long that they are closed.
             .queue_mode(QueueMode::Lifo)
@@ -59,20 +83,30 @@ impl Pool {
 
     /// A connection that is this caller's alone until it is dropped, outside of any transaction. It may have died since it was last used.
     pub async fn acquire(&self) -> sqlx::Result<Connection> {
-        let mut connection = self.acquire_to_begin().await?;
+        let _waits = self.0.manager().openings.wait_for_none();
+        let got = timeout(self.limits().acquire_timeout, self.0.get()).await;
+        let mut connection = got.map_err(|_| sqlx::Error::PoolTimedOut).and_then(acquired)?;
         connection.end_left_open();
         Ok(connection)
     }
 
-    /// The same for whoever begins a transaction with it: that ends the one that was left open.
-    pub(crate) async fn acquire_to_begin(&self) -> sqlx::Result<Connection> {
-        let acquired = tokio::time::timeout(self.limits().acquire_timeout, self.0.get());
-        match acquired.await {
-            Ok(Ok(connection)) => Ok(Connection::new(connection)),
-            Ok(Err(PoolError::Backend(error))) => Err(error),
-            Ok(Err(PoolError::Closed)) => Err(sqlx::Error::PoolClosed),
-            Err(_) | Ok(Err(_)) => Err(sqlx::Error::PoolTimedOut),
-        }
+    /// The same for whoever begins a transaction with it by `sql`: that ends the one that was left open.
+    pub(crate) async fn acquire_to_begin(&self, sql: &SqlStr) -> sqlx::Result<Acquired> {
+        let at_once = Timeouts { wait: Some(Duration::ZERO), create: None, recycle: None };
+        let limit = self.limits().acquire_timeout;
+        let got = async {
+            match self.0.timeout_get(&at_once).await {
+                Err(PoolError::Timeout(TimeoutType::Wait)) => {}
+                got => return acquired(got).map(Acquired::Idle),
+            }
+            let mut place = self.0.manager().openings.wait(sql.clone());
+            tokio::select! {
+                biased;
+                Ok(connection) = &mut place.begun => Ok(Acquired::Begun(connection)),
+                got = self.0.get() => acquired(got).map(Acquired::Idle),
+            }
+        };
+        timeout(limit, got).await.unwrap_or(Err(sqlx::Error::PoolTimedOut))
     }
 
     /// What its connections are made with.

@@ -7,7 +7,7 @@
 use crate::{
     error::Result,
     ids::{OrganizationId, UserId},
-    pool::{Connection, Pool},
+    pool::{Acquired, Connection, Pool},
     service::deadline,
 };
 use sqlx::{AssertSqlSafe, PgConnection, SqlSafeStr};
@@ -161,7 +161,10 @@ impl Db {
         let sql = AssertSqlSafe(sql).into_sql_str();
         let mut dead = 0;
         loop {
-            let mut connection = self.pool.acquire_to_begin().await?;
+            let mut connection = match self.pool.acquire_to_begin(&sql).await? {
+                Acquired::Begun(connection) => return Ok(Tx(connection)),
+                Acquired::Idle(connection) => connection,
+            };
             match connection.begin(sql.clone()).await {
                 Ok(()) => return Ok(Tx(connection)),
                 Err(error) if dead < self.pool.limits().connections_max && has_died(&error) => {
@@ -186,7 +189,7 @@ fn has_died(error: &sqlx::Error) -> bool {
 pub struct Tx(Connection);
 
 impl Tx {
-    pub async fn commit(mut self) -> Result<()> {
+    pub async fn commit(self) -> Result<()> {
         Ok(self.0.commit().await?)
     }
 

@@ -2,7 +2,7 @@
 
 use super::connector::Connector;
 use deadpool::managed::Object;
-use futures_util::FutureExt;
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future};
 use sqlx::{
     AssertSqlSafe, Connection as _, PgConnection, SqlStr, postgres::PgTransactionManager, raw_sql,
 };
@@ -45,8 +45,25 @@ impl Connection {
         PgTransactionManager::start_rollback(self);
     }
 
-    pub(crate) async fn commit(&mut self) -> sqlx::Result<()> {
-        PgTransactionManager::commit(self).await
+    /// Commits. If somebody waits for a connection, theirs begins with the same message, and they get this one.
+    pub(crate) async fn commit(mut self) -> sqlx::Result<()> {
+        let pool = self.object.as_ref().and_then(Object::pool);
+        let Some(next) = pool.and_then(|it| it.manager().openings.take()) else {
+            return PgTransactionManager::commit(&mut self).await;
+        };
+        // Whoever waits for this may go away at any moment, and what stands behind COMMIT may fail.
+        self.begins = true;
+        let sql = AssertSqlSafe(format!("commit; {}", next.sql.as_str()));
+        let mut answers = raw_sql(sql).execute_many(&mut *self);
+        let committed = answers.next().await;
+        let begun = answers.try_for_each(|_| future::ok(())).await;
+        // The rest is not tried when that failed.
+        committed.unwrap_or(Err(sqlx::Error::Protocol("COMMIT has no answer".into())))?;
+        if begun.is_ok() {
+            self.begins = false;
+            next.give(self);
+        }
+        Ok(())
     }
 
     pub(crate) async fn rollback(&mut self) -> sqlx::Result<()> {

@@ -1,6 +1,6 @@
 //! Makes connections, with patience for a server that is about to be there.
 
-use super::PoolLimits;
+use super::{PoolLimits, openings::Openings};
 use deadpool::managed::{Manager, Metrics, RecycleError, RecycleResult};
 use sqlx::{Connection as _, PgConnection, postgres::PgConnectOptions};
 use std::{io::ErrorKind, sync::Arc, time::Duration};
@@ -17,6 +17,7 @@ pub(super) struct Connector {
     pub(super) limits: PoolLimits,
     /// A connection went back with a transaction that its next user ends.
     pub(super) left_open: Arc<Notify>,
+    pub(super) openings: Openings,
 }
 
 impl Manager for Connector {
