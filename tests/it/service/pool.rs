@@ -299,7 +299,7 @@ async fn who_begins_no_transaction_is_served_although_others_always_wait() {
     let database = TestDatabase::create().await;
     let limits = PoolLimits { connections_max: 1, ..PoolLimits::default() };
     let db = limited(&database.web_url(), limits);
-    let writes = async || -> ! {
+    let one_writer = async || -> ! {
         loop {
             let mut tx = db.begin(tenant()).await.unwrap();
             sqlx::query("select pg_current_xact_id()").execute(&mut *tx).await.unwrap();
@@ -313,7 +313,7 @@ async fn who_begins_no_transaction_is_served_although_others_always_wait() {
             sqlx::query("select 1").execute(&mut *connection).await.unwrap();
         }
     };
-    let writers = futures_util::future::join_all((0..4).map(|_| writes()));
+    let writers = futures_util::future::join_all((0..4).map(|_| one_writer()));
     tokio::select! {
         () = hints => {}
         _ = writers => unreachable!("they write for ever"),
