@@ -628,7 +628,7 @@ create table runtime.action_executions (
     constraint action_executions_attempt_check CHECK ((attempt >= 1)),
     constraint action_executions_duration_ms_check CHECK ((duration_ms >= 0))
 ) partition by RANGE (execution_id);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.action_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.action_executions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant; kept 400 days; names users: created_by; names organizations: agent_org_id
 create table runtime.agent_executions (
@@ -688,7 +688,7 @@ CREATE INDEX agent_executions_by_parent ON runtime.agent_executions USING btree 
 CREATE INDEX agent_executions_by_root ON runtime.agent_executions USING btree (org_id, root_execution_id, id) WHERE (parent_execution_id IS NOT NULL);
 CREATE INDEX agent_executions_by_session ON runtime.agent_executions USING btree (org_id, session_id, created_at DESC, id DESC) WHERE (session_id <> ''::text);
 CREATE INDEX agent_executions_newest ON runtime.agent_executions USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agent_executions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agent_executions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant; names users: shared_by
 create table runtime.agent_organizations (
@@ -759,7 +759,7 @@ create table runtime.agents (
 CREATE INDEX agents_by_tag ON runtime.agents USING gin (tags);
 CREATE INDEX agents_newest ON runtime.agents USING btree (org_id, created_at DESC, id DESC) WHERE (deleted_at IS NULL);
 CREATE UNIQUE INDEX agents_slug_key ON runtime.agents USING btree (org_id, slug) WHERE (deleted_at IS NULL);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agents FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.agents FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant
 create table runtime.concurrency_limits (
@@ -773,7 +773,7 @@ create table runtime.concurrency_limits (
     constraint concurrency_limits_executions_max_check CHECK ((executions_max >= 0)),
     constraint concurrency_limits_org_id_fkey FOREIGN KEY (org_id) REFERENCES runtime.organization_limits(org_id) ON DELETE CASCADE
 );
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.concurrency_limits FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.concurrency_limits FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant
 create table runtime.data_waits (
@@ -801,7 +801,7 @@ create table runtime.dead_letters (
     constraint dead_letters_pkey PRIMARY KEY (org_id, execution_id)
 );
 CREATE INDEX dead_letters_newest ON runtime.dead_letters USING btree (org_id, created_at DESC, execution_id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.dead_letters FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.dead_letters FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant; append-only; kept 90 days; names users: payload
 create table runtime.execution_events (
@@ -827,7 +827,7 @@ create table runtime.execution_keys (
     constraint execution_keys_pkey PRIMARY KEY (org_id, execution_key),
     constraint execution_keys_execution_key_check CHECK (((char_length(execution_key) >= 1) AND (char_length(execution_key) <= 255)))
 );
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_keys FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_keys FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope queue
 create table runtime.execution_queue (
@@ -918,7 +918,7 @@ create table runtime.execution_steps (
     constraint execution_steps_sequence_check CHECK ((sequence >= 1)),
     constraint execution_steps_step_key_check CHECK (((char_length(step_key) >= 1) AND (char_length(step_key) <= 63)))
 ) partition by RANGE (execution_id);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_steps FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.execution_steps FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant; kept 90 days; names users: responded_by, user_ids
 create table runtime.input_requests (
@@ -951,7 +951,7 @@ create table runtime.input_requests (
 );
 CREATE INDEX input_requests_newest ON runtime.input_requests USING btree (org_id, created_at DESC, id DESC);
 CREATE INDEX input_requests_open ON runtime.input_requests USING btree (org_id, created_at DESC, id DESC) WHERE (state = 'open'::runtime.input_request_state);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.input_requests FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.input_requests FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope tenant
 create table runtime.organization_limits (
@@ -962,7 +962,7 @@ create table runtime.organization_limits (
     constraint organization_limits_pkey PRIMARY KEY (org_id),
     constraint organization_limits_executions_max_check CHECK ((executions_max >= 0))
 );
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.organization_limits FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.organization_limits FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope global
 create table runtime.purge_receipts (
@@ -975,7 +975,7 @@ create table runtime.purge_receipts (
     constraint purge_receipts_counts_check CHECK ((jsonb_typeof(counts) = 'object'::text)),
     constraint purge_receipts_progress_check CHECK ((jsonb_typeof(progress) = 'object'::text))
 );
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.purge_receipts FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON runtime.purge_receipts FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by agent_runtime; scope global
 create table runtime.workers (
@@ -1053,7 +1053,7 @@ create table web.api_keys (
 );
 CREATE INDEX api_keys_by_user ON web.api_keys USING btree (org_id, user_id);
 CREATE INDEX api_keys_newest ON web.api_keys USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.api_keys FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.api_keys FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global
 create table web.app_platforms (
@@ -1073,7 +1073,7 @@ create table web.app_platforms (
     constraint app_platforms_url_check CHECK (((char_length(url) <= 2000) AND (url ~ '^https?://'::text)))
 );
 CREATE INDEX app_platforms_newest ON web.app_platforms USING btree (created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.app_platforms FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.app_platforms FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.bank_accounts (
@@ -1099,7 +1099,7 @@ create table web.bank_accounts (
     constraint bank_accounts_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX bank_accounts_newest ON web.bank_accounts USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.bank_accounts FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.bank_accounts FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.brokerage_connections (
@@ -1121,7 +1121,7 @@ create table web.brokerage_connections (
     constraint brokerage_connections_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX brokerage_connections_newest ON web.brokerage_connections USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.brokerage_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.brokerage_connections FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.calendar_events (
@@ -1151,7 +1151,7 @@ create table web.calendar_events (
 );
 CREATE INDEX calendar_events_by_start_at ON web.calendar_events USING btree (org_id, start_at, id);
 CREATE INDEX calendar_events_newest ON web.calendar_events USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.calendar_events FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.calendar_events FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.core_actions (
@@ -1192,7 +1192,7 @@ create table web.core_actions (
 );
 CREATE INDEX core_actions_by_platform ON web.core_actions USING btree (platform_id);
 CREATE INDEX core_actions_newest ON web.core_actions USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.core_actions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.core_actions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global
 create table web.credit_prices (
@@ -1248,7 +1248,7 @@ create table web.emails (
 CREATE INDEX emails_by_sent_at ON web.emails USING btree (org_id, user_id, COALESCE(sent_at, '1000-01-01 00:00:00+00'::timestamp with time zone) DESC, id DESC);
 CREATE UNIQUE INDEX emails_message_id_key ON web.emails USING btree (org_id, user_id, message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX emails_newest ON web.emails USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.emails FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.emails FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.employee_connections (
@@ -1273,7 +1273,7 @@ create table web.employee_connections (
 CREATE INDEX employee_connections_by_from_employee_id ON web.employee_connections USING btree (org_id, from_employee_id, created_at DESC, id DESC);
 CREATE INDEX employee_connections_by_to_employee_id ON web.employee_connections USING btree (org_id, to_employee_id, created_at DESC, id DESC);
 CREATE INDEX employee_connections_newest ON web.employee_connections USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.employee_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.employee_connections FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; stands for what is outside of the database
 create table web.file_blobs (
@@ -1286,7 +1286,7 @@ create table web.file_blobs (
     constraint file_blobs_sha256_check CHECK ((octet_length(sha256) = 32)),
     constraint file_blobs_size_bytes_check CHECK ((size_bytes >= 0))
 );
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_blobs FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_blobs FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.file_folders (
@@ -1306,7 +1306,7 @@ create table web.file_folders (
 );
 CREATE INDEX file_folders_by_parent ON web.file_folders USING btree (org_id, parent_id, created_at DESC, id DESC);
 CREATE INDEX file_folders_newest ON web.file_folders USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.file_folders FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.files (
@@ -1340,7 +1340,7 @@ CREATE INDEX files_by_bytes ON web.files USING btree (org_id, sha256);
 CREATE INDEX files_by_folder ON web.files USING btree (org_id, folder_id, created_at DESC, id DESC);
 CREATE INDEX files_deleted ON web.files USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX files_newest ON web.files USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.files FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.files FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.hired_employees (
@@ -1373,7 +1373,7 @@ create table web.hired_employees (
 CREATE INDEX hired_employees_by_virtual_employee_id ON web.hired_employees USING btree (org_id, virtual_employee_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX hired_employees_email_key ON web.hired_employees USING btree (org_id, lower(email)) WHERE (email IS NOT NULL);
 CREATE INDEX hired_employees_newest ON web.hired_employees USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.hired_employees FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.hired_employees FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.holdings (
@@ -1400,7 +1400,7 @@ create table web.holdings (
 );
 CREATE INDEX holdings_by_portfolio_id ON web.holdings USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
 CREATE INDEX holdings_newest ON web.holdings USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.holdings FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.holdings FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global
 create table web.integration_catalog (
@@ -1436,7 +1436,7 @@ create table web.integration_catalog (
 );
 CREATE INDEX integration_catalog_by_platform_id ON web.integration_catalog USING btree (platform_id, created_at DESC, id DESC);
 CREATE INDEX integration_catalog_newest ON web.integration_catalog USING btree (created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integration_catalog FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integration_catalog FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.integrations (
@@ -1459,7 +1459,7 @@ create table web.integrations (
 );
 CREATE INDEX integrations_by_installation_id ON web.integrations USING btree (org_id, installation_id, created_at DESC, id DESC);
 CREATE INDEX integrations_newest ON web.integrations USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integrations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.integrations FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.license_sections (
@@ -1481,7 +1481,7 @@ create table web.license_sections (
 );
 CREATE INDEX license_sections_by_license_id ON web.license_sections USING btree (org_id, license_id, created_at DESC, id DESC);
 CREATE INDEX license_sections_newest ON web.license_sections USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.license_sections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.license_sections FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.licenses (
@@ -1503,7 +1503,7 @@ create table web.licenses (
     constraint licenses_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
 CREATE INDEX licenses_newest ON web.licenses USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.licenses FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.licenses FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.messages (
@@ -1551,7 +1551,7 @@ create table web.note_folders (
 );
 CREATE INDEX note_folders_by_parent_id ON web.note_folders USING btree (org_id, parent_id, created_at DESC, id DESC);
 CREATE INDEX note_folders_newest ON web.note_folders USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.note_folders FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.note_folders FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.notes (
@@ -1579,7 +1579,7 @@ CREATE INDEX notes_by_folder_id ON web.notes USING btree (org_id, folder_id, cre
 CREATE INDEX notes_by_folder_id_latest ON web.notes USING btree (org_id, folder_id, updated_at DESC, id DESC);
 CREATE INDEX notes_by_updated_at ON web.notes USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX notes_newest ON web.notes USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.notes FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.notes FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant
 create table web.organization_members (
@@ -1597,7 +1597,7 @@ create table web.organization_members (
 );
 CREATE INDEX organization_members_by_user ON web.organization_members USING btree (user_id, org_id);
 CREATE INDEX organization_members_newest ON web.organization_members USING btree (org_id, created_at DESC, user_id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.organization_members FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.organization_members FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope organization
 create table web.organizations (
@@ -1624,7 +1624,7 @@ create table web.organizations (
 );
 CREATE INDEX organizations_by_creator ON web.organizations USING btree (created_by);
 CREATE INDEX organizations_newest ON web.organizations USING btree (created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.organizations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.organizations FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.portfolios (
@@ -1647,7 +1647,7 @@ create table web.portfolios (
 );
 CREATE INDEX portfolios_by_brokerage_connection_id ON web.portfolios USING btree (org_id, user_id, brokerage_connection_id, created_at DESC, id DESC);
 CREATE INDEX portfolios_newest ON web.portfolios USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.portfolios FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.portfolios FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.positions (
@@ -1682,7 +1682,7 @@ CREATE INDEX positions_by_opened_at ON web.positions USING btree (org_id, user_i
 CREATE INDEX positions_by_portfolio_id ON web.positions USING btree (org_id, user_id, portfolio_id, opened_at DESC, id DESC);
 CREATE INDEX positions_by_portfolio_id_newest ON web.positions USING btree (org_id, user_id, portfolio_id, created_at DESC, id DESC);
 CREATE INDEX positions_newest ON web.positions USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.positions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.projects (
@@ -1705,7 +1705,7 @@ create table web.projects (
 );
 CREATE INDEX projects_by_due_at ON web.projects USING btree (org_id, COALESCE(due_at, '9999-01-01 00:00:00+00'::timestamp with time zone), id);
 CREATE INDEX projects_newest ON web.projects USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.projects FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.projects FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global; names users: requested_by
 create table web.purges (
@@ -1733,7 +1733,7 @@ create table web.purges (
 CREATE INDEX purges_due ON web.purges USING btree (work_after) WHERE (finished_at IS NULL);
 CREATE INDEX purges_newest ON web.purges USING btree (created_at DESC, id DESC);
 CREATE UNIQUE INDEX purges_subject_key ON web.purges USING btree (subject_id) WHERE (finished_at IS NULL);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.purges FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.purges FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; secret: command, response; kept 30 days; names users: user_id, command, response; names organizations: response
 create table web.request_ids (
@@ -1764,7 +1764,7 @@ create table web.request_ids (
 );
 CREATE INDEX request_ids_by_age ON web.request_ids USING btree (created_at);
 CREATE INDEX request_ids_to_send ON web.request_ids USING btree (send_after) WHERE ((state = 'pending'::web.request_state) AND (command IS NOT NULL));
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.request_ids FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.request_ids FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.research_templates (
@@ -1792,7 +1792,7 @@ create table web.research_templates (
 );
 CREATE INDEX research_templates_by_updated_at ON web.research_templates USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX research_templates_newest ON web.research_templates USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.research_templates FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.research_templates FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.sheet_versions (
@@ -1838,7 +1838,7 @@ create table web.sheets (
 );
 CREATE INDEX sheets_by_updated_at ON web.sheets USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX sheets_newest ON web.sheets USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.sheets FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.sheets FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global
 create table web.subscription_tiers (
@@ -1865,7 +1865,7 @@ create table web.subscription_tiers (
     constraint subscription_tiers_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
 CREATE INDEX subscription_tiers_newest ON web.subscription_tiers USING btree (created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscription_tiers FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscription_tiers FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.subscriptions (
@@ -1888,7 +1888,7 @@ create table web.subscriptions (
 CREATE INDEX subscriptions_by_tier_id ON web.subscriptions USING btree (org_id, tier_id, created_at DESC, id DESC);
 CREATE INDEX subscriptions_newest ON web.subscriptions USING btree (org_id, created_at DESC, id DESC);
 CREATE UNIQUE INDEX subscriptions_status_key ON web.subscriptions USING btree (org_id) WHERE (status <> 'ended'::web.subscription_status);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscriptions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscriptions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.tasks (
@@ -1931,7 +1931,7 @@ CREATE INDEX tasks_by_parent_task_id ON web.tasks USING btree (org_id, parent_ta
 CREATE INDEX tasks_by_project_id ON web.tasks USING btree (org_id, project_id, created_at DESC, id DESC);
 CREATE INDEX tasks_by_updated_at ON web.tasks USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX tasks_newest ON web.tasks USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.tasks FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.tasks FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.transactions (
@@ -1961,7 +1961,7 @@ CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (or
 CREATE INDEX transactions_by_bank_account_id_newest ON web.transactions USING btree (org_id, user_id, bank_account_id, created_at DESC, id DESC);
 CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, user_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.user_installations (
@@ -1987,7 +1987,7 @@ create table web.user_installations (
 );
 CREATE INDEX user_installations_by_catalog_integration_id ON web.user_installations USING btree (org_id, catalog_integration_id, created_at DESC, id DESC);
 CREATE INDEX user_installations_newest ON web.user_installations USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.user_installations FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.user_installations FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope user; secret: subject
 create table web.users (
@@ -2013,7 +2013,7 @@ CREATE INDEX users_by_current_organization ON web.users USING btree (current_org
 CREATE UNIQUE INDEX users_email_key ON web.users USING btree (lower(email));
 CREATE INDEX users_newest ON web.users USING btree (created_at DESC, id DESC);
 CREATE UNIQUE INDEX users_subject_key ON web.users USING btree (subject) WHERE (subject IS NOT NULL);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.users FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.users FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope global
 create table web.virtual_employees (
@@ -2048,7 +2048,7 @@ create table web.virtual_employees (
     constraint virtual_employees_version_check CHECK ((version > 0))
 );
 CREATE INDEX virtual_employees_newest ON web.virtual_employees USING btree (created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.virtual_employees FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.virtual_employees FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope private
 create table web.web3_wallet_connections (
@@ -2069,7 +2069,7 @@ create table web.web3_wallet_connections (
     constraint web3_wallet_connections_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
 CREATE INDEX web3_wallet_connections_newest ON web.web3_wallet_connections USING btree (org_id, user_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.web3_wallet_connections FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.web3_wallet_connections FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
 -- written by web_app; scope tenant; names users: created_by
 create table web.workspace_items (
@@ -2095,4 +2095,4 @@ create table web.workspace_items (
     constraint workspace_items_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
 CREATE INDEX workspace_items_newest ON web.workspace_items USING btree (org_id, created_at DESC, id DESC);
-CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.workspace_items FOR EACH ROW EXECUTE FUNCTION freehold.touch_updated_at();
+CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.workspace_items FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();

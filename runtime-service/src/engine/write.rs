@@ -64,7 +64,7 @@ impl Write {
             | Self::Cancel
             | Self::End(End::Failed { .. } | End::Cancelled { .. }) => return None,
             Self::End(end) => (Fate::End(end.clone()), None, None),
-            Self::Begin { step, action, .. } => (Fate::Keep, Some(step), Some(action)),
+            Self::Begin { step, action, .. } => (Fate::KeepUnlessAsked, Some(step), Some(action)),
             Self::Succeed { step, action, end } => {
                 let fate = end.clone().map_or(Fate::Keep, Fate::End);
                 (fate, Some(step), action.as_ref())
@@ -86,7 +86,6 @@ impl Write {
         Some(Change {
             lease: *lease,
             begun_at: begun.map(|it| it.at),
-            yields: self.yields(),
             fate,
             steps: step.cloned().into_iter().collect(),
             actions: action.cloned().into_iter().collect(),

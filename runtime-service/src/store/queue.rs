@@ -4,7 +4,8 @@
 //! Plans for it are made while it is empty and are kept when it is long, and to the planner all ways into an empty table are as good as each
 //! other. So each statement leaves one way only: what comes in an order is read by the one index that has it (`begin_in_order`); what is
 //! looked up names its key (`begin_by_key`), says `is not distinct from` of everything that another index could be taken for, and asks
-//! for one row of a subquery, not whether any exists.
+//! for one row of a subquery, not whether any exists. A table that is known to have one row is its own case: a join by an index that has an
+//! order is then done by reading all of the index, unless the first column is compared by `= any(array[…])`, which leaves no order to be joined by.
 
 mod claims;
 pub mod follow;

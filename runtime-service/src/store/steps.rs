@@ -85,7 +85,7 @@ pub async fn open(
     let opened = fenced!(
         "insert into runtime.execution_steps
             (org_id, execution_id, step_key, id, sequence, step_type, state, side_effect, input_hash, input, wait_until)
-        select org_id, execution_id, $4, $5, $6, $7, 'waiting', $8, decode($9, 'hex'), $10,
+        select org_id, execution_id, $4, $5, $6, $7, 'waiting', $8, $9, $10,
             now() + $11::bigint * interval '1 millisecond'
         from lease
         returning id",

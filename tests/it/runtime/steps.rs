@@ -77,9 +77,9 @@ fn left(key: &str, side_effect: SideEffect) -> StepRow {
 }
 
 /// SHA-256 of `{}` in its canonical form.
-fn hash_of_empty() -> String {
+fn hash_of_empty() -> Vec<u8> {
     use sha2::Digest;
-    format!("{:x}", sha2::Sha256::digest("{}"))
+    sha2::Sha256::digest("{}").to_vec()
 }
 
 #[tokio::test]

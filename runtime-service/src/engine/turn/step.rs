@@ -28,7 +28,6 @@ use shared_db::{
     ids::{ActionExecutionId, StepId},
 };
 use std::{
-    fmt::Write as _,
     sync::{Arc, atomic::Ordering},
     time::{Duration, Instant},
 };
@@ -170,7 +169,7 @@ impl Turn {
             step_type: new.step_type,
             state: StepState::Running,
             side_effect: new.side_effect,
-            input_hash: hex(&new.hash),
+            input_hash: new.hash.to_vec(),
             input: new.input,
             output: None,
             error_reason: None,
@@ -363,13 +362,6 @@ fn known_again(row: &StepRow) -> Step {
         decision: None,
         wait_until: None,
     }
-}
-
-pub(super) fn hex(bytes: &[u8]) -> String {
-    bytes.iter().fold(String::with_capacity(bytes.len() * 2), |mut text, it| {
-        let _ = write!(text, "{it:02x}");
-        text
-    })
 }
 
 fn reason_of(name: &str) -> Option<Reason> {

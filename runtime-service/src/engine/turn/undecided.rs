@@ -3,7 +3,6 @@
 use super::{
     super::write::{Write, Written},
     Stop, Turn,
-    step::hex,
 };
 use crate::{
     executor::legible,
@@ -30,7 +29,7 @@ impl Turn {
             step_type: step.step_type,
             state: StepState::Waiting,
             side_effect: step.side_effect,
-            input_hash: hex(&step.input_hash),
+            input_hash: step.input_hash.clone(),
             input: step.input.clone().unwrap_or_default(),
             output: None,
             error_reason: Some(reason_name(Reason::StepOutcomeUnknown).to_owned()),

@@ -38,7 +38,6 @@ pub(super) async fn note(
     let change = Change {
         lease: *lease,
         begun_at: None,
-        yields: false,
         fate: Fate::Keep,
         steps: vec![step.clone()],
         actions: action.cloned().into_iter().collect(),

@@ -60,6 +60,12 @@ pub(super) const PLANTS: &[Plant] = &[
         "trigger touch_updated_at on web.users",
     ),
     plant(
+        "create or replace trigger touch_updated_at before update on web.users for each row when (false)
+         execute function freehold.touch_updated_at()",
+        Kind::Drift,
+        "trigger touch_updated_at on web.users",
+    ),
+    plant(
         "alter table web.users disable trigger touch_updated_at",
         Kind::Drift,
         "trigger touch_updated_at on web.users",

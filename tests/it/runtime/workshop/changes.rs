@@ -20,7 +20,7 @@ pub(in super::super) fn step(key: &str) -> StepRow {
         step_type: StepType::Http,
         state: StepState::Running,
         side_effect: SideEffect::Pure,
-        input_hash: "07".repeat(32),
+        input_hash: vec![7; 32],
         input: json!({}),
         output: None,
         error_reason: None,
@@ -58,7 +58,6 @@ pub(in super::super) fn change(lease: &Lease, step: Option<StepRow>) -> Change {
     Change {
         lease: *lease,
         begun_at: None,
-        yields: false,
         fate: Fate::Keep,
         actions: step.iter().map(action).collect(),
         steps: step.into_iter().collect(),
