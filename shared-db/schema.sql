@@ -862,9 +862,9 @@ create table runtime.execution_queue (
 );
 CREATE INDEX execution_queue_by_key ON runtime.execution_queue USING btree (org_id, execution_key, created_at, execution_id) WHERE (execution_key IS NOT NULL);
 CREATE INDEX execution_queue_children ON runtime.execution_queue USING btree (parent_execution_id, org_id, detached) WHERE (parent_execution_id IS NOT NULL);
-CREATE INDEX execution_queue_deadline ON runtime.execution_queue USING btree (deadline);
+CREATE INDEX execution_queue_deadline ON runtime.execution_queue USING btree (deadline) WHERE (phase <> 'held'::runtime.queue_phase);
 CREATE INDEX execution_queue_delayed ON runtime.execution_queue USING btree (available_at) WHERE (phase = 'delayed'::runtime.queue_phase);
-CREATE INDEX execution_queue_held ON runtime.execution_queue USING btree (worker_id, org_id) WHERE (phase = 'held'::runtime.queue_phase);
+CREATE INDEX execution_queue_held ON runtime.execution_queue USING btree (worker_id, deadline, org_id) WHERE (phase = 'held'::runtime.queue_phase);
 CREATE INDEX execution_queue_joining ON runtime.execution_queue USING btree (execution_id, org_id) WHERE joins;
 CREATE INDEX execution_queue_ready ON runtime.execution_queue USING btree (org_id, rank) WHERE (phase = 'ready'::runtime.queue_phase);
 

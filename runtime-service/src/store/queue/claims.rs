@@ -98,8 +98,9 @@ macro_rules! claimed {
                 claimed.rank as \"rank!\",
                 claimed.attempt_limit_ms as \"attempt_ms!\",
                 (claimed.attempt = 1 and e.forked_from is null) as \"fresh!\",
-                (extract(epoch from claimed.total_deadline - now()) * 1000)::bigint as \"total_ms!\",
-                (extract(epoch from now() - claimed.available_at) * 1000)::bigint as \"waited_ms!\",
+                claimed.total_deadline as \"total_deadline!\",
+                claimed.available_at as \"available_at!\",
+                now() as \"now!\",
                 clock_timestamp() as \"claimed_at!\"
             from claimed
             cross join lateral (
@@ -121,8 +122,8 @@ macro_rules! into_claimed {
                 lost_leases: it.lost_leases,
                 claimed_at: it.claimed_at,
                 attempt_ms: it.attempt_ms,
-                total_ms: it.total_ms,
-                waited_ms: it.waited_ms,
+                total_ms: (it.total_deadline - it.now).num_milliseconds(),
+                waited_ms: (it.now - it.available_at).num_milliseconds(),
                 rank: it.rank,
                 fresh: it.fresh,
                 limited: $limited,

@@ -104,7 +104,7 @@ macro_rules! with_holders {
     };
 }
 
-/// Executions that have passed a limit, longest overdue first; then those that have lost their worker.
+/// Executions that have passed a limit, longest overdue first, those that nobody holds before the others; then those that have lost their worker.
 ///
 /// Across organizations: in `Scope::Platform`.
 pub async fn overdue(
@@ -116,8 +116,21 @@ pub async fn overdue(
             (
                 select org_id, execution_id
                 from runtime.execution_queue
-                where deadline <= now()
+                where phase <> 'held' and deadline <= now()
                 order by deadline
+                limit $1
+            )
+            union all
+            (
+                select q.org_id, q.execution_id
+                from holders
+                cross join lateral (
+                    select q.org_id, q.execution_id
+                    from runtime.execution_queue as q
+                    where q.phase = 'held' and q.worker_id = holders.worker_id and q.deadline <= now()
+                    order by q.deadline
+                    limit $1
+                ) as q
                 limit $1
             )
             union all
@@ -165,8 +178,7 @@ pub async fn rescue(
             ) as e
             -- By name: a row that a new worker has taken since this statement began is looked at again, and is not an orphan.
             where q.phase = 'held' and not q.cancel_requested and not q.pause_requested and q.lost_leases < $1
-              -- Not as a comparison: the index of deadlines would be read, with all that is not late.
-              and now() - q.deadline < interval '0'
+              and now() < q.deadline
               and q.worker_id = any (array(
                 select holders.worker_id
                 from holders
