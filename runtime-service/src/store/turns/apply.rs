@@ -1,9 +1,8 @@
 //! The statement that makes changes.
 //!
 //! What belongs to the changes comes as flat lists, each item with the position of its change: JSON for each change would be read
-//! once and taken apart once more. The lists are put together with the changes by
-//! a full join, because that is done by hashing or sorting, however few rows the planner expects; a join that could be a nested loop
-//! would be one, over all the items for each of five hundred changes.
+//! once and taken apart once more. The lists meet the changes in a full join, because that is done by hashing or sorting, however few
+//! rows the planner expects; a join that could be a nested loop would be one, over all the items for each of five hundred changes.
 
 use super::{ActionRow, Change, EventRow, StepRow};
 use crate::store::queue::AGEING_STEP_MS;
