@@ -47,7 +47,7 @@ async fn every_check_finds_what_it_looks_for() {
     let sound = outcome.history.clone();
     assert_eq!(findings(&sound), []);
     assert!(!takeovers(&sound).is_empty(), "the kill must have left something");
-    assert!(flow(&sound, sound.struck.last().unwrap()).is_some(), "the flow must be measured");
+    flow(&sound, sound.struck.last().unwrap()).expect("the flow must be measured");
 
     let mut shown = BTreeSet::new();
     for (check, what, statements) in tables::CASES {

@@ -13,7 +13,7 @@ pub use accepted::{
     refusals_are_passing,
 };
 pub use ends::{every_execution_ends_as_it_should, the_final_event_is_one_and_last};
-pub use recovery::{flow, services_stay_up, work_flows_again};
+pub use recovery::{Flow, Unmeasured, flow, services_stay_up, work_flows_again};
 pub use slots::{caps_hold, nothing_is_held, overlapping};
 pub use steps::{
     an_attempt_is_completed_once, finished_steps_are_not_repeated, repeats_have_a_cause,

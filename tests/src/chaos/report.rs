@@ -1,7 +1,7 @@
 //! What a run was like, in words.
 
 use super::{
-    checks::{self, Takeover, flow, overlapping, takeovers},
+    checks::{self, Flow, Takeover, flow, overlapping, takeovers},
     clocks::Time,
     fault::Fault,
     history::{Fate, History},
@@ -86,10 +86,13 @@ fn faults(history: &History, out: &mut String) -> std::fmt::Result {
         let before = ends(history, it.begun - measured, it.begun);
         let after =
             ends(history, it.ended, it.ended + super::clocks::delta(history.bounds.back_within));
-        let flow = flow(history, it).map_or(String::new(), |it| {
-            let [(a, b), (c, d)] = [it.before, it.after];
-            format!("{b} of {a} before, {d} of {c} after")
-        });
+        let flow = match flow(history, it) {
+            Ok(Flow { before: (a, b), after: (c, d) }) => {
+                format!("{b} of {a} before, {d} of {c} after")
+            }
+            Err(why) if it.fault.is_of_the_database() => format!("not measured: {why}"),
+            Err(_) => String::new(),
+        };
         writeln!(out, "{:<44} {ms:>7} {before:>11.1} {after:>9.1}   {flow}", it.fault.to_string())?;
     }
     Ok(())

@@ -108,16 +108,23 @@ impl EndToEnd {
     pub(crate) async fn round(&mut self, round: usize, sizes: Sizes) -> Result<Vec<Figure>> {
         let each = Duration::from_secs(sizes.seconds);
         self.calls(round, each).await?;
-        eprintln!("    single starts");
-        let mut figures = starts::measure(self, each).await?;
-        eprintln!("    bulk starts");
-        figures.push(starts::bulk(self, each).await?);
+        let mut figures = self.starts(each).await?;
         eprintln!("    latency");
         server::rest(&self.database_url).await?;
         figures.extend(latency::measure(self, sizes.latency_seconds).await?);
         eprintln!("    flood");
         let size = self.flood.unwrap_or(if sizes.long { 1_000_000 } else { 300_000 });
         figures.extend(flood::measure(self, size).await?);
+        Ok(figures)
+    }
+
+    /// How many executions can be started.
+    pub(crate) async fn starts(&mut self, each: Duration) -> Result<Vec<Figure>> {
+        self.connect()?;
+        eprintln!("    single starts");
+        let mut figures = starts::measure(self, each).await?;
+        eprintln!("    bulk starts");
+        figures.push(starts::bulk(self, each).await?);
         Ok(figures)
     }
 

@@ -19,6 +19,8 @@ enum Part {
     E2e,
     /// Of that, what is compared with the bare handler, and nothing else.
     Calls,
+    /// Of that, single and bulk starts, and nothing else.
+    Starts,
     Engine,
     Floor,
     Peers,
@@ -87,6 +89,7 @@ impl Measure {
                     Part::Peers => self.peers(round, &mut figures).await,
                     Part::E2e => self.e2e(&mut end_to_end, round, &mut figures).await,
                     Part::Calls => self.calls(&mut end_to_end, round).await,
+                    Part::Starts => self.starts(&mut end_to_end, &mut figures).await,
                 };
                 measured.with_context(|| format!("measuring {name}"))?;
             }
@@ -159,6 +162,12 @@ impl Measure {
     async fn calls(&self, kept: &mut Option<EndToEnd>, round: usize) -> Result<()> {
         let each = Duration::from_secs(self.seconds);
         self.services(kept).await?.calls(round, each).await
+    }
+
+    async fn starts(&self, kept: &mut Option<EndToEnd>, figures: &mut Figures) -> Result<()> {
+        let each = Duration::from_secs(self.seconds);
+        figures.add_all(self.services(kept).await?.starts(each).await?);
+        Ok(())
     }
 
     async fn services<'k>(&self, kept: &'k mut Option<EndToEnd>) -> Result<&'k mut EndToEnd> {

@@ -2,7 +2,7 @@
 
 use crate::chaos::{
     clocks::{Time, delta},
-    fault::Struck,
+    fault::{Fault, Struck},
     history::History,
     load::{Asked, Kind},
 };
@@ -29,11 +29,20 @@ pub struct Flow {
     pub after: (usize, usize),
 }
 
+/// Why the flow around a fault is not known.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+pub enum Unmeasured {
+    #[error("{other} is too near: {} ms may pass until what is asked for is done", in_time.num_milliseconds())]
+    Disturbed { other: Fault, in_time: TimeDelta },
+    #[error("nobody asked for anything {0} it")]
+    NobodyAsked(&'static str),
+}
+
 /// After each fault of the database, what is asked for is done as promptly as before it, at 98 of 100 or better.
 pub fn work_flows_again(history: &History) -> Vec<String> {
     let mut found = Vec::new();
     for struck in history.struck.iter().filter(|it| it.fault.is_of_the_database()) {
-        let Some(Flow { before, after }) = flow(history, struck) else { continue };
+        let Ok(Flow { before, after }) = flow(history, struck) else { continue };
         // after.1 / after.0 < 0.98 * before.1 / before.0, without fractions.
         if after.1 * 100 * before.0 < SHARE_MIN * before.1 * after.0 {
             let seconds = history.bounds.back_within.as_secs_f64();
@@ -46,22 +55,27 @@ pub fn work_flows_again(history: &History) -> Vec<String> {
     found
 }
 
-/// The flow around a fault; `None` when another fault is too near for it to be measured.
-pub fn flow(history: &History, struck: &Struck) -> Option<Flow> {
+/// The flow around a fault, where no other fault is too near for it to be measured.
+pub fn flow(history: &History, struck: &Struck) -> Result<Flow, Unmeasured> {
     let measured = delta(history.bounds.measured_for);
     let from = struck.ended + delta(history.bounds.back_within);
     let in_time = in_time(history, struck.begun);
     let (begin, end) = (struck.begun - measured - in_time, from + measured + in_time);
-    let disturbed = history.struck.iter().any(|other| {
+    let disturbs = |other: &&Struck| {
         let itself = other.begun == struck.begun;
         !itself && begin <= other.ended && other.begun <= end
-    });
-    let count = |from, to| promptly(history, from, to, in_time);
-    let flow = Flow {
-        before: count(struck.begun - measured - in_time, struck.begun - in_time),
-        after: count(from, from + measured),
     };
-    (!disturbed && 0 < flow.before.0 && 0 < flow.after.0).then_some(flow)
+    if let Some(other) = history.struck.iter().find(disturbs) {
+        return Err(Unmeasured::Disturbed { other: other.fault, in_time });
+    }
+    let count = |from, to| promptly(history, from, to, in_time);
+    let before = count(struck.begun - measured - in_time, struck.begun - in_time);
+    let after = count(from, from + measured);
+    match (before, after) {
+        ((0, _), _) => Err(Unmeasured::NobodyAsked("before")),
+        (_, (0, _)) => Err(Unmeasured::NobodyAsked("after")),
+        _ => Ok(Flow { before, after }),
+    }
 }
 
 /// Of those asked for between two times: all, and those done in time.
