@@ -14,8 +14,7 @@ use tokio::time::Instant;
 /// Changes of turns on their way into the database.
 pub(crate) type Commits = Coalescer<Change, Changed>;
 
-/// Two batches may be under way, so that one is gathered and sent while the other is committed.
-const LANES: Lanes = Lanes { lanes: 2, batch_max: 500 };
+const LANES: Lanes = Lanes::of(500);
 
 /// Starts to gather changes.
 pub(super) fn start(db: Db, follow: Follow, pace: Pace) -> Commits {

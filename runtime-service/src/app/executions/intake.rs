@@ -20,7 +20,7 @@ use tokio::sync::OwnedSemaphorePermit;
 /// Executions on their way into the database. The answer is `None` for one that was not made: see [`executions::start`].
 pub(crate) type Intake = Coalescer<NewExecution, Option<Made>>;
 
-const LANES: Lanes = Lanes { lanes: 2, batch_max: 500 };
+const LANES: Lanes = Lanes::of(500);
 
 pub(crate) fn open(core: Arc<Core>) -> Intake {
     Coalescer::spawn(LANES, Starts { core })

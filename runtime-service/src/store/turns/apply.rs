@@ -31,24 +31,19 @@ pub struct Applied {
     pub tied: Vec<(OrganizationId, ExecutionId)>,
 }
 
-/// Makes changes, in one statement. The answers are in their order.
-///
-/// What ends needs no lock before it is deleted: the deletion is fenced itself.
-///
-/// Across organizations: in `Scope::Platform`.
-#[expect(clippy::too_many_lines, reason = "it is one statement")]
-pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applied> {
-    let events: Vec<Placed<'_, EventRow>> = placed(changes, |it| &it.events);
-    let steps: Vec<Placed<'_, StepRow>> = placed(changes, |it| &it.steps);
-    let actions: Vec<Placed<'_, ActionRow>> = placed(changes, |it| &it.actions);
-    macro_rules! column {
-        // The types are not compared: sqlx knows slices that live longer.
-        ($rows:ident, |$it:ident| $value:expr) => {
-            $rows.iter().map(|$it| $value).collect::<Vec<_>>()
-        };
-    }
-    let rows = sqlx::query!(
-        r#"with asked as (
+macro_rules! column {
+    // The types are not compared: sqlx knows slices that live longer.
+    ($rows:ident, |$it:ident| $value:expr) => {
+        $rows.iter().map(|$it| $value).collect::<Vec<_>>()
+    };
+}
+
+/// The statement, with or without what changes rows of steps and of actions: to be ready for that, PostgreSQL opens all partitions of
+/// both, whatever the batch is.
+macro_rules! statement {
+    ($conn:ident, $changes:ident, $events:ident, $steps:ident, $actions:ident, $rewritten:literal) => {
+        sqlx::query!(
+            r#"with asked as (
             select *
             from unnest(
                 $1::uuid[], $2::uuid[], $3::bigint[], $4::timestamptz[], $5::boolean[], $6::boolean[], $7::bigint[],
@@ -140,20 +135,6 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
                 error_message, attempt, failures, finished_at
             from step
             where is_new
-        ), restepped as (
-            update runtime.execution_steps as s
-            set state = step.state,
-                output = step.output,
-                error_reason = step.error_reason,
-                error_message = step.error_message,
-                attempt = step.attempt,
-                failures = step.failures,
-                decision = null,
-                finished_at = step.finished_at,
-                updated_at = now()
-            from step
-            where not step.is_new
-              and s.org_id = step.org_id and s.execution_id = step.execution_id and s.step_key = step.step_key
         ), action as materialized (
             select moved.org_id, moved.id as execution_id, action.*
             from moved
@@ -173,6 +154,103 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
                 response, http_status, error_reason, error_message, case when state <> 'running' then clock_timestamp() end
             from action
             where is_new
+        )"# + $rewritten + r#"
+        select position as "position!", yielded as "yielded!", null::uuid as "org: OrganizationId", null::uuid as "tied: ExecutionId"
+        from kept
+        union all
+        select position, false, case when tied then org_id end, case when tied then execution_id end
+        from gone"#,
+        column!($changes, |it| it.lease.org.0) as _,
+        column!($changes, |it| it.lease.execution.0) as _,
+        column!($changes, |it| it.lease.token) as _,
+        column!($changes, |it| it.begun_at) as _,
+        column!($changes, |it| it.fate.yields()) as _,
+        column!($changes, |it| it.fate.ends()) as _,
+        column!($changes, |it| it.fate.delay_ms()) as _,
+        column!($changes, |it| it.fate.state()) as _,
+        column!($changes, |it| it.fate.output().map(Json)) as _,
+        column!($changes, |it| it.fate.error().map(|it| it.0)) as _,
+        column!($changes, |it| it.fate.error().map(|it| it.1)) as _,
+        column!($changes, |it| it.fate.error().and_then(|it| it.2)) as _,
+        column!($changes, |it| it.fate.dead_letter()) as _,
+        column!($changes, |it| ordinal(it.events.len())) as _,
+        AGEING_STEP_MS,
+        column!($events, |it| it.position) as _,
+        column!($events, |it| it.number) as _,
+        column!($events, |it| it.row.event_type) as _,
+        column!($events, |it| it.row.step_key.as_deref()) as _,
+        column!($events, |it| Json(&it.row.payload)) as _,
+        column!($events, |it| it.row.at) as _,
+        column!($steps, |it| it.position) as _,
+        column!($steps, |it| it.row.new) as _,
+        column!($steps, |it| it.row.step_key.as_str()) as _,
+        column!($steps, |it| it.row.id.0) as _,
+        column!($steps, |it| it.row.sequence) as _,
+        column!($steps, |it| it.row.step_type) as _,
+        column!($steps, |it| it.row.state) as _,
+        column!($steps, |it| it.row.side_effect) as _,
+        column!($steps, |it| it.row.input_hash.as_slice()) as _,
+        column!($steps, |it| Json(&it.row.input)) as _,
+        column!($steps, |it| it.row.output.as_ref().map(Json)) as _,
+        column!($steps, |it| it.row.error_reason.as_deref()) as _,
+        column!($steps, |it| it.row.error_message.as_deref()) as _,
+        column!($steps, |it| it.row.attempt) as _,
+        column!($steps, |it| it.row.failures) as _,
+        column!($actions, |it| it.position) as _,
+        column!($actions, |it| it.row.new) as _,
+        column!($actions, |it| it.row.id.0) as _,
+        column!($actions, |it| it.row.step_id.0) as _,
+        column!($actions, |it| it.row.core_action_id.0) as _,
+        column!($actions, |it| it.row.core_action_version) as _,
+        column!($actions, |it| it.row.attempt) as _,
+        column!($actions, |it| it.row.state) as _,
+        column!($actions, |it| it.row.idempotency_key.as_str()) as _,
+        column!($actions, |it| it.row.request.as_ref().map(Json)) as _,
+        column!($actions, |it| it.row.response.as_ref().map(Json)) as _,
+        column!($actions, |it| it.row.http_status) as _,
+        column!($actions, |it| it.row.error_reason.as_deref()) as _,
+        column!($actions, |it| it.row.error_message.as_deref()) as _,
+        )
+        .fetch_all($conn)
+        .await?
+        .into_iter()
+        .map(|it| (it.position, it.yielded, it.org.zip(it.tied)))
+        .collect::<Vec<_>>()
+    };
+}
+
+/// Makes changes, in one statement. The answers are in their order.
+///
+/// What ends needs no lock before it is deleted: the deletion is fenced itself.
+///
+/// Across organizations: in `Scope::Platform`.
+#[expect(clippy::too_many_lines, reason = "it is one statement")]
+pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applied> {
+    let events: Vec<Placed<'_, EventRow>> = placed(changes, |it| &it.events);
+    let steps: Vec<Placed<'_, StepRow>> = placed(changes, |it| &it.steps);
+    let actions: Vec<Placed<'_, ActionRow>> = placed(changes, |it| &it.actions);
+    let rewritten = steps.iter().any(|it| !it.row.new) || actions.iter().any(|it| !it.row.new);
+    let rows = if rewritten {
+        statement!(
+            conn,
+            changes,
+            events,
+            steps,
+            actions,
+            r#", restepped as (
+            update runtime.execution_steps as s
+            set state = step.state,
+                output = step.output,
+                error_reason = step.error_reason,
+                error_message = step.error_message,
+                attempt = step.attempt,
+                failures = step.failures,
+                decision = null,
+                finished_at = step.finished_at,
+                updated_at = now()
+            from step
+            where not step.is_new
+              and s.org_id = step.org_id and s.execution_id = step.execution_id and s.step_key = step.step_key
         ), reacted as (
             update runtime.action_executions as a
             set state = action.state,
@@ -187,71 +265,17 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
             from action
             where not action.is_new
               and a.org_id = action.org_id and a.execution_id = action.execution_id and a.id = action.id
+        )"#
         )
-        select position as "position!", yielded as "yielded!", null::uuid as "org: OrganizationId", null::uuid as "tied: ExecutionId"
-        from kept
-        union all
-        select position, false, case when tied then org_id end, case when tied then execution_id end
-        from gone"#,
-        column!(changes, |it| it.lease.org.0) as _,
-        column!(changes, |it| it.lease.execution.0) as _,
-        column!(changes, |it| it.lease.token) as _,
-        column!(changes, |it| it.begun_at) as _,
-        column!(changes, |it| it.fate.yields()) as _,
-        column!(changes, |it| it.fate.ends()) as _,
-        column!(changes, |it| it.fate.delay_ms()) as _,
-        column!(changes, |it| it.fate.state()) as _,
-        column!(changes, |it| it.fate.output().map(Json)) as _,
-        column!(changes, |it| it.fate.error().map(|it| it.0)) as _,
-        column!(changes, |it| it.fate.error().map(|it| it.1)) as _,
-        column!(changes, |it| it.fate.error().and_then(|it| it.2)) as _,
-        column!(changes, |it| it.fate.dead_letter()) as _,
-        column!(changes, |it| ordinal(it.events.len())) as _,
-        AGEING_STEP_MS,
-        column!(events, |it| it.position) as _,
-        column!(events, |it| it.number) as _,
-        column!(events, |it| it.row.event_type) as _,
-        column!(events, |it| it.row.step_key.as_deref()) as _,
-        column!(events, |it| Json(&it.row.payload)) as _,
-        column!(events, |it| it.row.at) as _,
-        column!(steps, |it| it.position) as _,
-        column!(steps, |it| it.row.new) as _,
-        column!(steps, |it| it.row.step_key.as_str()) as _,
-        column!(steps, |it| it.row.id.0) as _,
-        column!(steps, |it| it.row.sequence) as _,
-        column!(steps, |it| it.row.step_type) as _,
-        column!(steps, |it| it.row.state) as _,
-        column!(steps, |it| it.row.side_effect) as _,
-        column!(steps, |it| it.row.input_hash.as_slice()) as _,
-        column!(steps, |it| Json(&it.row.input)) as _,
-        column!(steps, |it| it.row.output.as_ref().map(Json)) as _,
-        column!(steps, |it| it.row.error_reason.as_deref()) as _,
-        column!(steps, |it| it.row.error_message.as_deref()) as _,
-        column!(steps, |it| it.row.attempt) as _,
-        column!(steps, |it| it.row.failures) as _,
-        column!(actions, |it| it.position) as _,
-        column!(actions, |it| it.row.new) as _,
-        column!(actions, |it| it.row.id.0) as _,
-        column!(actions, |it| it.row.step_id.0) as _,
-        column!(actions, |it| it.row.core_action_id.0) as _,
-        column!(actions, |it| it.row.core_action_version) as _,
-        column!(actions, |it| it.row.attempt) as _,
-        column!(actions, |it| it.row.state) as _,
-        column!(actions, |it| it.row.idempotency_key.as_str()) as _,
-        column!(actions, |it| it.row.request.as_ref().map(Json)) as _,
-        column!(actions, |it| it.row.response.as_ref().map(Json)) as _,
-        column!(actions, |it| it.row.http_status) as _,
-        column!(actions, |it| it.row.error_reason.as_deref()) as _,
-        column!(actions, |it| it.row.error_message.as_deref()) as _,
-    )
-    .fetch_all(conn)
-    .await?;
+    } else {
+        statement!(conn, changes, events, steps, actions, "")
+    };
     let mut applied = Applied { changed: vec![Changed::Fenced; changes.len()], tied: Vec::new() };
-    for row in rows {
-        applied.tied.extend(row.org.zip(row.tied));
-        let index = usize::try_from(row.position - 1).ok();
+    for (position, yielded, tied) in rows {
+        applied.tied.extend(tied);
+        let index = usize::try_from(position - 1).ok();
         if let Some(it) = index.and_then(|it| applied.changed.get_mut(it)) {
-            *it = if row.yielded { Changed::Yielded } else { Changed::Done };
+            *it = if yielded { Changed::Yielded } else { Changed::Done };
         }
     }
     Ok(applied)

@@ -109,6 +109,8 @@ impl EndToEnd {
         let each = Duration::from_secs(sizes.seconds);
         self.calls(round, each).await?;
         let mut figures = self.starts(each).await?;
+        eprintln!("    bulk starts");
+        figures.push(starts::bulk(self, each).await?);
         eprintln!("    latency");
         server::rest(&self.database_url).await?;
         figures.extend(latency::measure(self, sizes.latency_seconds).await?);
@@ -118,13 +120,12 @@ impl EndToEnd {
         Ok(figures)
     }
 
-    /// How many executions can be started.
+    /// How many executions can be started one by one: while the engine does them, and when they are not due yet.
     pub(crate) async fn starts(&mut self, each: Duration) -> Result<Vec<Figure>> {
         self.connect()?;
         eprintln!("    single starts");
         let mut figures = starts::measure(self, each).await?;
-        eprintln!("    bulk starts");
-        figures.push(starts::bulk(self, each).await?);
+        figures.extend(starts::accepted(self, each).await?);
         Ok(figures)
     }
 

@@ -19,7 +19,7 @@ enum Part {
     E2e,
     /// Of that, what is compared with the bare handler, and nothing else.
     Calls,
-    /// Of that, single and bulk starts, and nothing else.
+    /// Of that, single starts, and nothing else.
     Starts,
     Engine,
     Floor,

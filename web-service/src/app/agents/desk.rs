@@ -9,7 +9,7 @@ use shared_db::{
     scope::{Db, Scope},
 };
 
-const LANES: Lanes = Lanes { lanes: 2, batch_max: 200 };
+const LANES: Lanes = Lanes::of(200);
 
 /// Clones share it.
 #[derive(Clone)]

@@ -8,8 +8,9 @@ use common_api::types::{
     start_result::Result as Outcome,
 };
 use freehold_tests::{client::Caller, reach::failed};
+use prost_types::Timestamp;
 use shared_db::ids::{ExecutionId, OrganizationId};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 use web_api::v1::{
     BatchStart, BatchStartExecutionsRequest, CreateAgentRequest, StartExecutionRequest,
 };
@@ -40,9 +41,15 @@ pub(super) async fn agent(caller: &Caller) -> Result<(String, OrganizationId)> {
 
 /// Returns the execution's id.
 pub(super) async fn start(caller: &Caller, agent: &str) -> Result<String> {
+    start_when(caller, agent, None).await
+}
+
+/// Starts one that is due then, or at once.
+async fn start_when(caller: &Caller, agent: &str, not_before: Option<Timestamp>) -> Result<String> {
     let request = StartExecutionRequest {
         agent_id: agent.to_owned(),
         request_id: ExecutionId::generate().to_string(),
+        not_before,
         ..StartExecutionRequest::default()
     };
     let started = caller.executions().start_execution(request).await;
@@ -89,12 +96,32 @@ pub(super) async fn measure(on: &EndToEnd, each: Duration) -> Result<Vec<Figure>
     .await?;
     ensure!(left == 0, "{left} executions have not succeeded");
     let told = Told {
+        setting: "through web, and done meanwhile",
         how: "StartExecution, answered after the commit, while the engine does them",
-        ..THROUGH_WEB
     };
     Ok(vec![
         told.figure("enqueue_single_per_second", sample.rate, "starts/s"),
         told.figure("start_answer_p50", sample.p50_ms, "ms to the answer, 64 under way"),
         told.figure("start_answer_p99", sample.p99_ms, "ms to the answer, 64 under way"),
     ])
+}
+
+/// The same for executions that are due tomorrow: what peers are asked for, whose jobs nobody does meanwhile.
+pub(super) async fn accepted(on: &EndToEnd, each: Duration) -> Result<Vec<Figure>> {
+    let agent = &on.agent;
+    let tomorrow = SystemTime::now() + Duration::from_hours(24);
+    let call =
+        |caller, _| async move { start_when(caller, agent, Some(tomorrow.into())).await.map(drop) };
+    let sample = load::closed(on.in_flight, each, &on.freehold, call).await?;
+    let left = sqlx::query("delete from runtime.execution_queue where org_id = $1")
+        .bind(on.org.0)
+        .execute(&on.owner)
+        .await?
+        .rows_affected();
+    ensure!(left > 0, "nothing was left to be done tomorrow");
+    let told = Told {
+        how: "StartExecution of what is due tomorrow, answered after the commit",
+        ..THROUGH_WEB
+    };
+    Ok(vec![told.figure("enqueue_single_per_second", sample.rate, "starts/s")])
 }
