@@ -3,6 +3,7 @@
 mod data;
 mod inputs;
 mod signals;
+mod sleeps;
 
 use super::workshop::{Workshop, quick, runtime_db};
 use common_api::{options::Role, types};
