@@ -8,6 +8,7 @@ mod costs;
 mod decisions;
 mod explains;
 mod fencing;
+mod forks;
 mod http;
 mod letters;
 mod limits;
