@@ -6,6 +6,7 @@ mod children;
 mod claims;
 mod costs;
 mod decisions;
+mod drains;
 mod explains;
 mod fencing;
 mod forks;
