@@ -178,8 +178,10 @@ declare
     removed bigint;
 begin
     case root_table
-        when 'runtime.input_requests', 'runtime.execution_signals', 'runtime.execution_keys', 'runtime.dead_letters' then
+        when 'runtime.input_requests', 'runtime.execution_signals', 'runtime.execution_keys' then
             null;
+        when 'runtime.dead_letters' then
+            free := 't.created_at < now() - $3';
         when 'runtime.workflow_data' then
             id := 'root_execution_id';
             free := tree;
@@ -789,7 +791,7 @@ create table runtime.data_waits (
 );
 CREATE INDEX data_waits_by_key ON runtime.data_waits USING btree (org_id, root_execution_id, key);
 
--- written by agent_runtime; scope tenant; kept 400 days
+-- written by agent_runtime; scope tenant; kept 90 days
 create table runtime.dead_letters (
     org_id uuid not null,
     execution_id uuid not null,

@@ -136,7 +136,13 @@ async fn drain(core: &Arc<Core>) {
     core.work.close();
     // Handing back takes a write; beyond this the leases end by themselves.
     let limit = core.config.drain_limit + Duration::from_secs(5);
-    if tokio::time::timeout(limit, core.work.wait()).await.is_err() {
+    let handed_back = async {
+        core.work.wait().await;
+        // Calls that took hands before, for what they start, may not have begun it yet.
+        let _hands = core.hands.all().await;
+        core.work.wait().await;
+    };
+    if tokio::time::timeout(limit, handed_back).await.is_err() {
         tracing::warn!(held = core.held.count(), "work was left behind; its leases will expire");
         core.held.lose_all();
     }

@@ -47,7 +47,7 @@ pub async fn serve(
     let authenticate = auth::WebOnly::new(&config.callers)?;
 
     let engine = engine::Engine::new(boot.db.clone(), config.engine)?;
-    let letters = DeadLetters { db: boot.db.clone(), wake: engine.wake() };
+    let letters = DeadLetters::of(&engine);
     let concurrency = Limits { db: boot.db.clone(), wake: engine.wake() };
     let executions = Executions::of(&engine);
     let input_requests = InputRequests::of(&engine);

@@ -1,6 +1,6 @@
 //! Retention, as the command does it: partitions made ahead, old ones dropped, and what is past its retention elsewhere removed.
 //!
-//! The work is that of functions in the database (migration 0011), which `freehold_maintenance` may execute and which never wait long
+//! The work is that of functions in the database (migrations 0010 and 0029), which `freehold_maintenance` may execute and which never wait long
 //! for a lock. Each call here is one short transaction: one partition, or one batch of rows. Whatever is interrupted is
 //! finished by the next run.
 

@@ -5,11 +5,12 @@ mod control;
 mod decisions;
 mod fork;
 pub(crate) mod intake;
-mod keyed;
+pub(super) mod keyed;
 mod limits;
 mod signals;
 mod startable;
 
+use super::check_against;
 use crate::{
     engine::{Core, Engine},
     store::executions::{self, Made, NewExecution},
@@ -24,7 +25,7 @@ use serde_json::Value;
 use shared_db::{
     clock::Clock,
     enums::{ClosePolicy, ExecutionState},
-    error::{Error, Reason, Result, Violation},
+    error::{Error, Reason, Result},
     ids::{AgentId, ExecutionId, OrganizationId},
     json, read,
     service::{caller::Caller, id, trace_context},
@@ -202,13 +203,7 @@ impl Executions {
             self.schemas.insert(key, compiled.clone()).await;
             compiled
         };
-        let violations: Vec<_> = (schema.mismatches(input).into_iter())
-            .map(|it| Violation { field: format!("input{}", it.path), problem: it.problem })
-            .collect();
-        if violations.is_empty() {
-            return Ok(());
-        }
-        Err(Error::Invalid { reason: Reason::SchemaMismatch, violations })
+        check_against("input", &schema, input)
     }
 }
 

@@ -1,5 +1,6 @@
 //! Answers to the questions of executions.
 
+use super::check_against;
 use crate::{
     engine::{Core, Engine},
     store::{
@@ -14,7 +15,7 @@ use common_api::{options::Role, types as pb};
 use serde_json::{Value, json};
 use shared_db::{
     enums::{EventType, InputRequestState},
-    error::{Error, Reason, Result, Violation},
+    error::{Error, Reason, Result},
     ids::InputRequestId,
     json as wire, read,
     scope::Tx,
@@ -119,13 +120,7 @@ fn check_response(asked: &InputRequest, response: &Value) -> Result<()> {
     let Some(schema) = &asked.schema else { return Ok(()) };
     // It compiled when the agent was written.
     let schema = schema::compile(schema).map_err(Error::internal)?;
-    let violations: Vec<_> = (schema.mismatches(response).into_iter())
-        .map(|it| Violation { field: format!("response{}", it.path), problem: it.problem })
-        .collect();
-    if violations.is_empty() {
-        return Ok(());
-    }
-    Err(Error::Invalid { reason: Reason::SchemaMismatch, violations })
+    check_against("response", &schema, response)
 }
 
 fn closed(id: InputRequestId, state: InputRequestState) -> Error {

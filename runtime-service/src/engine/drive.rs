@@ -77,7 +77,11 @@ async fn steps_of(core: &Core, claimed: &Claimed) -> Result<Vec<steps::Step>> {
 
 /// One turn: the agent's program, against the limits and against the word from outside.
 async fn take(core: &Core, limit: Limit, turn: &Turn, heard: watch::Receiver<Word>) {
-    let stop = {
+    // It came while the process stops: nothing of it is begun.
+    let late = *heard.borrow() == Word::Drain;
+    let stop = if late {
+        Some(Stop::Release)
+    } else {
         let program = survived(program(turn));
         tokio::select! {
             // A program that is through is through, whatever else has happened in the same moment.

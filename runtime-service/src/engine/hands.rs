@@ -11,6 +11,7 @@ const KEPT_SHARE: usize = 16;
 #[derive(Clone, Debug)]
 pub(crate) struct Hands {
     free: Arc<Semaphore>,
+    count: u32,
     kept: usize,
     /// Whose work waits in the queue: what is new has to stand behind it.
     backlog: Backlog,
@@ -18,8 +19,8 @@ pub(crate) struct Hands {
 
 impl Hands {
     pub(super) fn new(count: u32, backlog: Backlog) -> Self {
-        let count = count as usize;
-        Self { free: Arc::new(Semaphore::new(count)), kept: count / KEPT_SHARE, backlog }
+        let all = count as usize;
+        Self { free: Arc::new(Semaphore::new(all)), count, kept: all / KEPT_SHARE, backlog }
     }
 
     /// Waits until a hand is free, and says how many are.
@@ -37,6 +38,11 @@ impl Hands {
     /// Waits for a hand.
     pub(super) async fn one(&self) -> Option<OwnedSemaphorePermit> {
         self.free.clone().acquire_owned().await.ok()
+    }
+
+    /// Waits until all hands are free, and takes them: nobody else gets one until they are given back.
+    pub(super) async fn all(&self) -> Option<OwnedSemaphorePermit> {
+        self.free.clone().acquire_many_owned(self.count).await.ok()
     }
 
     /// Takes up to `count` hands.

@@ -13,7 +13,10 @@ use shared_db::{
 };
 use std::{
     collections::{HashMap, HashSet},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
 };
 use tokio::{sync::watch, time::Instant};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -22,10 +25,10 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Word {
     GoOn,
-    /// The process stops: hand it back.
-    Drain,
     /// Somebody asked to pause it.
     Pause,
+    /// The process stops: hand it back, or leave it to whoever asked to pause it.
+    Drain,
     /// Somebody asked to stop it.
     Cancel,
     /// The lease is gone: write nothing more.
@@ -48,6 +51,8 @@ struct Identity {
 #[derive(Default)]
 pub(crate) struct Held {
     entries: Mutex<HashMap<ExecutionId, Entry>>,
+    /// The process stops: what it takes up from now on is handed back as well. Changed and read under the lock of the entries.
+    drains: AtomicBool,
     identity: Mutex<Option<Identity>>,
     /// What the queue says that this process holds and this process does not know: if it still does the next time, it is nobody's.
     strays: Mutex<HashSet<Lease>>,
@@ -73,9 +78,11 @@ impl Held {
 
     /// Takes up a lease.
     pub(super) fn add(&self, lease: Lease) -> watch::Receiver<Word> {
-        let (word, heard) = watch::channel(Word::GoOn);
+        let mut entries = locked(&self.entries);
+        let first = if self.drains.load(Ordering::Relaxed) { Word::Drain } else { Word::GoOn };
+        let (word, heard) = watch::channel(first);
         // The same execution under an older token can only be one that this process has lost.
-        if let Some(old) = locked(&self.entries).insert(lease.execution, Entry { lease, word }) {
+        if let Some(old) = entries.insert(lease.execution, Entry { lease, word }) {
             say(&old.word, Word::Lost);
         }
         heard
@@ -89,7 +96,9 @@ impl Held {
     }
 
     pub(super) fn drain(&self) {
-        locked(&self.entries).values().for_each(|it| say(&it.word, Word::Drain));
+        let entries = locked(&self.entries);
+        self.drains.store(true, Ordering::Relaxed);
+        entries.values().for_each(|it| say(&it.word, Word::Drain));
     }
 
     pub(super) fn lose_all(&self) {
@@ -383,5 +392,26 @@ mod tests {
         assert_eq!(*word.borrow(), Word::Cancel);
         held.lose_all();
         assert_eq!(*word.borrow(), Word::Lost);
+    }
+
+    #[tokio::test]
+    async fn one_that_was_asked_to_pause_hears_that_the_process_stops() {
+        let held = Held::default();
+        let one = lease(1);
+        let word = held.add(one);
+        let asked = [Row { pause_requested: true, ..row(&one) }];
+        held.pass_on(&asked);
+        assert_eq!(*word.borrow(), Word::Pause);
+        held.drain();
+        assert_eq!(*word.borrow(), Word::Drain);
+        held.pass_on(&asked);
+        assert_eq!(*word.borrow(), Word::Drain, "it is asked again and again");
+    }
+
+    #[tokio::test]
+    async fn what_comes_when_the_process_stops_is_handed_back_from_the_start() {
+        let held = Held::default();
+        held.drain();
+        assert_eq!(*held.add(lease(1)).borrow(), Word::Drain);
     }
 }

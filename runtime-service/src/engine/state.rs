@@ -1,4 +1,8 @@
-//! The state machine of an execution: one table of what leads where. Every update of a state is guarded by it.
+//! The state machine of an execution: one table of what leads where.
+//!
+//! What moves one execution by a verb is guarded by the table, and so is what wakes many. The other statements that write many take their
+//! rows from the queue, whose phase says as much: a row that is held is one of an execution that is running, or queued where its claim was
+//! not told yet, and whoever lets go of it raises the token that they ask for. `tests/it/runtime/states.rs` tries each from every state.
 
 use shared_db::enums::ExecutionState::{
     self, Cancelled, Failed, Paused, Queued, Running, Sleeping, Succeeded, WaitingChildren,

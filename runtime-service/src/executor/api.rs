@@ -15,14 +15,13 @@ use crate::{
         Retry,
         turn::{Finish, StepCall, Stop, Turn},
     },
-    store::{agents, executions::End},
+    store::{agents, executions::End, steps::Limit},
 };
 use action_rules::{schema, values};
 use chrono::DateTime;
 use common_api::types::{ActionCall, Agent, SleepStep, action_call::Builtin};
 use serde_json::{Map, Value, json};
 use shared_db::{
-    clock::Clock,
     enums::StepType,
     error::{Reason, Result},
     ids::{AgentId, CoreActionId, OrganizationId},
@@ -99,7 +98,7 @@ async fn perform(
         None => turn.step(prepare(&context, input).await?, finish).await,
         Some(Builtin::Value(_)) => turn.compute(key, StepType::Value, input, finish).await,
         Some(Builtin::Sleep(step)) => {
-            let sleep = Sleep { duration: sleep_duration(&context, step, &input)? };
+            let sleep = Sleep { until: sleep_until(&context, step, &input)? };
             turn.wait(key, input, &sleep, finish).await
         }
         Some(Builtin::RequestInput(step)) => {
@@ -177,21 +176,16 @@ impl Context<'_> {
     }
 }
 
-fn sleep_duration(
-    context: &Context<'_>,
-    step: &SleepStep,
-    input: &Value,
-) -> Result<Duration, Stop> {
+fn sleep_until(context: &Context<'_>, step: &SleepStep, input: &Value) -> Result<Limit, Stop> {
     if let Some(until) = input.get("until").and_then(Value::as_str) {
         let until = DateTime::parse_from_rfc3339(until).map_err(|problem| {
             let message = format!("input.until is not an RFC 3339 time: {problem}");
             context.failed(Failure::fatal(Reason::InvalidField, message))
         })?;
-        let left = until.to_utc() - Clock::System.now();
-        return Ok(left.to_std().unwrap_or_default());
+        return Ok(Limit::At(until.to_utc()));
     }
     let duration = step.duration.and_then(|it| Duration::try_from(it).ok());
-    duration.ok_or_else(|| {
+    duration.map(Limit::After).ok_or_else(|| {
         let message = "a sleep needs a duration, or a time in input.until";
         context.failed(Failure::fatal(Reason::InvalidField, message))
     })

@@ -1,11 +1,10 @@
 //! Executions that failed in a way that only a person can mend. Filed with the end of the execution, in the same statement; see
 //! [`super::executions::End::dead_letter`].
 
-use super::queue::AGEING_STEP_MS;
 use chrono::{DateTime, Utc};
 use shared_db::{
     error::Result,
-    ids::{AgentId, ExecutionId, OrganizationId, UserId},
+    ids::{AgentId, ExecutionId, OrganizationId},
 };
 use sqlx::PgConnection;
 use uuid::Uuid;
@@ -63,23 +62,76 @@ pub async fn count(
     Ok(row.count)
 }
 
-/// Locks letters that match and were not redriven, oldest first, at most `limit`. Those that another call redrives are left to it.
-pub async fn take(
+/// A letter in the order in which they are redriven.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub created_at: DateTime<Utc>,
+    pub execution: ExecutionId,
+}
+
+/// Letters that match and were not redriven, oldest first, at most `limit` of those `after` one.
+pub async fn open(
     conn: &mut PgConnection,
     org: OrganizationId,
     selection: &Selection,
+    after: Option<Place>,
     limit: i64,
-) -> Result<Vec<ExecutionId>> {
+) -> Result<Vec<Place>> {
     let rows = selected!(
-        "select d.execution_id",
-        "and d.redriven_as is null order by d.created_at, d.execution_id limit $7 for update skip locked",
+        "select d.created_at, d.execution_id",
+        "and d.redriven_as is null and ($7::timestamptz is null or (d.created_at, d.execution_id) > ($7, $8))
+        order by d.created_at, d.execution_id limit $9",
         org,
         selection,
+        after.map(|it| it.created_at),
+        after.map(|it| it.execution.0),
         limit,
     )
     .fetch_all(conn)
     .await?;
-    Ok(rows.into_iter().map(|it| it.execution_id).collect())
+    let place = |created_at, execution| Place { created_at, execution };
+    Ok(rows.into_iter().map(|it| place(it.created_at, it.execution_id)).collect())
+}
+
+/// Locks a letter until the transaction ends, and says how many days ago its execution was born. `None` when it was redriven or
+/// removed, or another call is at it.
+pub async fn lock(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: ExecutionId,
+) -> Result<Option<i64>> {
+    let row = sqlx::query!(
+        r#"select floor(extract(epoch from now()) / 86400
+                - ('x' || translate(left(execution_id::text, 13), '-', ''))::bit(48)::bigint / 86400000.0)::bigint as "age_days!"
+         from runtime.dead_letters
+         where org_id = $1 and execution_id = $2 and redriven_as is null
+         for update skip locked"#,
+        org.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|it| it.age_days))
+}
+
+/// Names the execution that was started in the place of a letter.
+pub async fn redriven(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    old: ExecutionId,
+    new: ExecutionId,
+) -> Result<()> {
+    sqlx::query!(
+        "update runtime.dead_letters
+         set redriven_as = $3
+         where org_id = $1 and execution_id = $2",
+        org.0,
+        old.0,
+        new.0,
+    )
+    .execute(conn)
+    .await?;
+    Ok(())
 }
 
 /// Removes letters that match, at most `limit`. Returns how many there were.
@@ -99,68 +151,4 @@ pub async fn purge(
     .execute(conn)
     .await?;
     Ok(done.rows_affected())
-}
-
-/// Starts `new` in the place of the execution `old`: the same revision of the agent and the same input, and the steps that had
-/// finished. Under the lock of [`take`].
-pub async fn redrive(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    old: ExecutionId,
-    new: ExecutionId,
-    by: Option<UserId>,
-    traceparent: Option<&str>,
-) -> Result<()> {
-    sqlx::query!(
-        "with made as (
-            insert into runtime.agent_executions
-                (org_id, id, agent_org_id, agent_id, agent_revision, session_id, call_stack, root_execution_id, initial_prompt, input,
-                 priority, queue_limit_ms, attempt_limit_ms, total_limit_ms, not_before, traceparent, created_by, platforms,
-                 forked_from, forked_from_step, last_event_seq)
-            select e.org_id, $3, e.agent_org_id, e.agent_id, e.agent_revision, e.session_id, '{}', $3, e.initial_prompt, e.input,
-                e.priority, e.queue_limit_ms, e.attempt_limit_ms, e.total_limit_ms, now(), $5, $4, e.platforms,
-                e.id, e.error_step_key, 1
-            from runtime.agent_executions as e
-            where e.org_id = $1 and e.id = $2
-            returning org_id, id, agent_id, priority, queue_limit_ms, attempt_limit_ms, total_limit_ms, not_before, platforms
-        ), queued as (
-            insert into runtime.execution_queue
-                (org_id, execution_id, priority, available_at, rank, deadline, queue_deadline, total_deadline, attempt_limit_ms,
-                 agent_id, platforms)
-            select org_id, id, priority, not_before,
-                (extract(epoch from not_before) * 1000)::bigint + (priority - 3) * $6::bigint,
-                not_before + least(queue_limit_ms, total_limit_ms) * interval '1 millisecond',
-                not_before + queue_limit_ms * interval '1 millisecond',
-                not_before + total_limit_ms * interval '1 millisecond',
-                attempt_limit_ms, agent_id, platforms
-            from made
-        ), told as (
-            insert into runtime.execution_events (org_id, execution_id, seq, event_type, payload)
-            select org_id, id, 1, 'execution_queued',
-                jsonb_build_object('agent_id', agent_id, 'priority', priority, 'redrives', $2::uuid)
-            from made
-        ), copied as (
-            insert into runtime.execution_steps
-                (org_id, execution_id, step_key, id, sequence, step_type, state, side_effect, input_hash, input, output, attempt,
-                 failures, metadata, started_at, finished_at)
-            select s.org_id, made.id, s.step_key, gen_random_uuid(), s.sequence, s.step_type, s.state, s.side_effect, s.input_hash,
-                s.input, s.output, s.attempt, s.failures, s.metadata, s.started_at, s.finished_at
-            from made
-            join runtime.execution_steps as s on s.org_id = made.org_id and s.execution_id = $2
-            where s.state = 'succeeded'
-        )
-        update runtime.dead_letters as d
-        set redriven_as = made.id
-        from made
-        where d.org_id = made.org_id and d.execution_id = $2",
-        org.0,
-        old.0,
-        new.0,
-        by.map(|it| it.0),
-        traceparent,
-        AGEING_STEP_MS,
-    )
-    .execute(conn)
-    .await?;
-    Ok(())
 }

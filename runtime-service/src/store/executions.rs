@@ -244,6 +244,24 @@ pub async fn is_same(conn: &mut PgConnection, new: &NewExecution) -> Result<bool
     Ok(row.is_some_and(|it| it.same))
 }
 
+/// The agent of an execution: its organization, its id, and the revision that is executed.
+pub async fn agent_of(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: ExecutionId,
+) -> Result<Option<(OrganizationId, AgentId, i32)>> {
+    let row = sqlx::query!(
+        "select agent_org_id, agent_id, agent_revision
+         from runtime.agent_executions
+         where org_id = $1 and id = $2",
+        org.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    Ok(row.map(|it| (it.agent_org_id, it.agent_id, it.agent_revision)))
+}
+
 /// Says that a worker has begun its turn, if that was not said yet: claiming touches the queue alone, so it is told with the first thing that
 /// the worker writes.
 pub async fn announce(conn: &mut PgConnection, lease: &Lease) -> WriteResult {

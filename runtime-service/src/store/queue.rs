@@ -17,8 +17,9 @@ pub use claims::{
 pub use overdue::{Standing, backlog, lock, overdue, rescue};
 
 use super::lease::{Lease, WriteResult, held};
+use crate::engine::state::{Verb, sources};
 use shared_db::{
-    enums::QueuePhase,
+    enums::{ExecutionState, QueuePhase},
     error::Result,
     ids::{ExecutionId, OrganizationId},
 };
@@ -179,7 +180,7 @@ pub async fn wake_all(
                 select e.state from runtime.agent_executions as e where e.org_id = $1 and e.id = asked.id limit 1
             ) as e
             where q.phase = 'delayed' and 0 < q.attempt
-              and e.state in ('waiting_input', 'waiting_effect', 'waiting_children', 'sleeping')
+              and e.state = any($4)
         ), woken as (
             update runtime.execution_queue as q
             set phase = 'ready',
@@ -203,6 +204,7 @@ pub async fn wake_all(
         org.0,
         &ids,
         AGEING_STEP_MS,
+        sources(Verb::Wake) as Vec<ExecutionState>,
     )
     .execute(conn)
     .await?;

@@ -75,18 +75,31 @@ pub async fn find(conn: &mut PgConnection, lease: &Lease, key: &str) -> Result<O
     Ok(row.fetch_optional(conn).await?)
 }
 
-/// Begins a step that waits, for `limit` at the longest.
+/// When a step has waited long enough, by the database's clock.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Limit {
+    /// So long after it began.
+    After(Duration),
+    At(DateTime<Utc>),
+}
+
+/// Begins a step that waits, up to `limit` at the longest.
 pub async fn open(
     conn: &mut PgConnection,
     lease: &Lease,
     row: &StepRow,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
 ) -> WriteResult<Step> {
+    let (after, at) = match limit {
+        None => (None, None),
+        Some(Limit::After(duration)) => (Some(super::queue::millis(duration)), None),
+        Some(Limit::At(time)) => (None, Some(time)),
+    };
     let opened = fenced!(
         "insert into runtime.execution_steps
             (org_id, execution_id, step_key, id, sequence, step_type, state, side_effect, input_hash, input, wait_until)
         select org_id, execution_id, $4, $5, $6, $7, 'waiting', $8, $9, $10,
-            now() + $11::bigint * interval '1 millisecond'
+            coalesce($12::timestamptz, now() + $11::bigint * interval '1 millisecond')
         from lease
         returning id",
         lease,
@@ -97,7 +110,8 @@ pub async fn open(
         row.side_effect as SideEffect,
         row.input_hash,
         row.input,
-        limit.map(super::queue::millis),
+        after,
+        at,
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -178,10 +192,14 @@ pub async fn standing(
 }
 
 impl Step {
-    /// It must not be repeated, nobody knows whether it took effect, and a person is to say.
+    /// It must not be repeated, and nobody knows whether it took effect.
+    pub fn is_unknown(&self) -> bool {
+        self.error_reason.as_deref() == Some(reason_name(Reason::StepOutcomeUnknown))
+    }
+
+    /// The same, and a person is to say.
     pub fn is_undecided(&self) -> bool {
-        self.state == StepState::Waiting
-            && self.error_reason.as_deref() == Some(reason_name(Reason::StepOutcomeUnknown))
+        self.state == StepState::Waiting && self.is_unknown()
     }
 }
 

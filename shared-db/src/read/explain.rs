@@ -49,6 +49,8 @@ struct Facts {
     least_role: Option<MemberRole>,
     user_ids: Vec<Uuid>,
     expires_at: Option<DateTime<Utc>>,
+    /// The workflow data that it waits for.
+    data_key: Option<String>,
     children_live: i64,
     blocking: Option<ExecutionId>,
     org_max: Option<i32>,
@@ -128,7 +130,14 @@ async fn read(
             asked.least_role as "least_role?: MemberRole",
             coalesce(asked.user_ids, '{}') as "user_ids!",
             asked.expires_at as "expires_at?",
-            (select count(*) from runtime.execution_queue as c where c.org_id = $1 and c.parent_execution_id = $2) as "children_live!",
+            (
+                select w.key from runtime.data_waits as w where w.org_id = $1 and w.execution_id = $2 and w.step_key = step.step_key
+            ) as data_key,
+            (
+                select count(*)
+                from runtime.execution_queue as c
+                where c.org_id = $1 and c.parent_execution_id = $2 and not c.detached
+            ) as "children_live!",
             (
                 select b.execution_id
                 from runtime.execution_queue as b
@@ -222,6 +231,7 @@ impl Facts {
             ExecutionState::WaitingInput | ExecutionState::Sleeping if signal => Why::WaitingSignal,
             ExecutionState::WaitingInput if self.input_request_id.is_some() => Why::WaitingInput,
             ExecutionState::WaitingInput => Why::WaitingDecision,
+            ExecutionState::Sleeping if self.data_key.is_some() => Why::WaitingData,
             ExecutionState::Sleeping => Why::Sleeping,
             ExecutionState::Paused => Why::Paused,
             ExecutionState::Succeeded | ExecutionState::Failed | ExecutionState::Cancelled => {

@@ -179,9 +179,10 @@ async fn nobody_waits_for_detached_children() {
     engine.stop().await;
 }
 
-/// A tree of three levels whose leaf sleeps, each level started with `policy`. Returns it from the top.
+/// A tree of three levels whose leaf waits for data, each level started with `policy`. Returns it from the top.
 async fn tree(workshop: &Workshop, policy: &str) -> [ExecutionId; 3] {
-    let leaf = workshop.agent(sleeps()).await;
+    let waits = json!({ "step_key": "only", "get_data": { "key": "k", "wait": true } });
+    let leaf = workshop.agent(json!([waits])).await;
     let policy = json!({ "close_policy": policy });
     let mut step = fan(leaf, &policy);
     step["start_children"]["for_each"] = json!("");
@@ -211,6 +212,8 @@ async fn a_tree_is_closed_level_by_level() {
             assert_eq!(standing.state, "cancelled");
             assert_eq!(standing.message.as_deref(), Some("its parent has ended"));
         }
+        let sql = "select count(*) from runtime.data_waits where execution_id = $1";
+        assert_eq!(workshop.count(sql, leaf).await, 0, "it waits for nothing any more");
     }
     let [top, middle, leaf] = tree(&workshop, "CLOSE_POLICY_ABANDON").await;
     workshop.cancel(top, "enough").await.unwrap();

@@ -8,7 +8,7 @@ use common_api::types::StepDecision;
 use runtime_service::store::executions::Limits;
 use serde_json::{Value, json};
 use shared_db::{
-    error::Reason,
+    error::{Error, Reason},
     ids::{ExecutionId, SignalId},
 };
 use std::time::Duration;
@@ -104,6 +104,34 @@ async fn one_that_took_effect_goes_on_with_its_output() {
         let late = desk.decide(id, "pay", decision, output, 1).await;
         assert_refused(late, Code::FailedPrecondition, Reason::StepNotUndecided);
     }
+    engine.stop().await;
+}
+
+#[tokio::test]
+async fn what_somebody_says_that_it_came_to_is_what_its_action_may_come_to() {
+    let workshop = Workshop::new().await;
+    let engine = workshop.engine(quick());
+    let schema = json!({ "type": "object", "properties": { "receipt": { "type": "integer" } } });
+    let columns = json!({ "output_schema": schema });
+    let action = workshop.action_with("at_most_once", "/reset", json!({}), columns).await;
+    let call = json!({ "step_key": "pay", "core_action_id": action });
+    let id = workshop.start(workshop.agent(json!([call])).await, json!({})).await;
+    workshop.reaches(id, "waiting_input").await;
+    let desk = Desk::of(&workshop);
+    let decide = async |output| desk.decide(id, "pay", StepDecision::Succeeded, output, 0).await;
+    let refused = decide(json!({ "receipt": "seventeen" })).await.unwrap_err();
+    assert_eq!(refused.kind(), (Code::InvalidArgument, Reason::SchemaMismatch));
+    let Error::Invalid { violations, .. } = refused else { panic!("{refused:?}") };
+    assert_eq!(violations[0].field, "output/receipt");
+    assert_eq!(step(&workshop, id).await.0, "waiting");
+    decide(json!({ "receipt": 17 })).await.unwrap();
+    assert_eq!(workshop.ended(id).await.output, Some(json!({ "receipt": 17 })));
+    // What was taken is taken, whatever its action asks for by now.
+    sqlx::query("update web.core_actions set output_schema = '{\"type\": \"null\"}', etag = gen_random_uuid()")
+        .execute(&workshop.root)
+        .await
+        .unwrap();
+    decide(json!({ "receipt": 17 })).await.unwrap();
     engine.stop().await;
 }
 

@@ -267,4 +267,28 @@ async fn it_waits_for_its_children() {
     assert_eq!(facts.children_live, 2);
     workshop.cancel(children[0], "").await.unwrap();
     told(&workshop, id, Why::WaitingChildren, &["1 has not"]).await;
+    // Nobody waits for what is detached.
+    row(&workshop, children[1], "detached = true").await;
+    let facts = told(&workshop, id, Why::WaitingChildren, &["all have ended"]).await;
+    assert_eq!(facts.children_live, 0);
+}
+
+#[tokio::test]
+async fn it_waits_for_workflow_data() {
+    let workshop = Workshop::new().await;
+    let engine = workshop.engine(quick());
+    for (timeout, words) in [("3600s", &["data", "\"plan\"", "get", "until"][..]), ("", &["data"][..])]
+    {
+        let mut get = json!({ "key": "plan", "wait": true });
+        if !timeout.is_empty() {
+            get["timeout"] = json!(timeout);
+        }
+        let agent = workshop.agent(json!([{ "step_key": "get", "get_data": get }])).await;
+        let id = workshop.start(agent, json!({})).await;
+        workshop.reaches(id, "sleeping").await;
+        let facts = told(&workshop, id, Why::WaitingData, words).await;
+        assert_eq!((facts.data_key.as_str(), facts.step_key.as_str()), ("plan", "get"));
+        assert_eq!(facts.until.is_some(), !timeout.is_empty());
+    }
+    engine.stop().await;
 }

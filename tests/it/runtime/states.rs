@@ -1,5 +1,8 @@
 //! The table of transitions, tried on rows: every verb from every state.
 
+mod many;
+mod turns;
+
 use super::workshop::Workshop;
 use runtime_service::{
     engine::state::{Verb, next},

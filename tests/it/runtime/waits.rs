@@ -3,19 +3,20 @@
 mod data;
 mod inputs;
 mod signals;
+mod sleeps;
 
 use super::workshop::{Workshop, quick, runtime_db};
 use common_api::{options::Role, types};
 use runtime_api::v1 as pb;
 use runtime_service::{
-    app::{executions::Executions, input_requests::InputRequests},
+    app::{dead_letters::DeadLetters, executions::Executions, input_requests::InputRequests},
     engine::Engine,
     store::queue,
 };
 use serde_json::Value;
 use shared_db::{
     error::{Error, Reason, Result},
-    ids::{ExecutionId, InputRequestId, OrganizationId, SignalId, UserId},
+    ids::{AgentId, ExecutionId, InputRequestId, OrganizationId, SignalId, UserId},
     json as wire,
     scope::Scope,
     service::Caller,
@@ -23,19 +24,26 @@ use shared_db::{
 use std::sync::Arc;
 use tonic::Code;
 
-/// Where commands about waiting executions are given, as a replica does that claims nothing.
+/// Where commands are given, as a replica does that claims nothing.
 pub(super) struct Desk {
     inputs: InputRequests,
     executions: Executions,
+    letters: DeadLetters,
     org: OrganizationId,
 }
 
 impl Desk {
     pub(super) fn of(workshop: &Workshop) -> Self {
         let engine = Engine::new(runtime_db(&workshop.database), quick()).unwrap();
+        Self::at(workshop, &engine)
+    }
+
+    /// That of a replica whose engine this is.
+    pub(super) fn at(workshop: &Workshop, engine: &Engine) -> Self {
         Self {
-            inputs: InputRequests::of(&engine),
-            executions: Executions::of(&engine),
+            inputs: InputRequests::of(engine),
+            executions: Executions::of(engine),
+            letters: DeadLetters::of(engine),
             org: workshop.org,
         }
     }
@@ -48,6 +56,37 @@ impl Desk {
             role: Role::WebService,
             permissions: Arc::default(),
         }
+    }
+
+    pub(super) async fn start(&self, id: ExecutionId, agent: AgentId) -> Result<types::Execution> {
+        let request = pb::StartExecutionRequest {
+            execution_id: id.to_string(),
+            agent_id: agent.to_string(),
+            ..Default::default()
+        };
+        self.executions.start(&self.caller(None), request).await
+    }
+
+    pub(super) async fn fork(&self, from: ExecutionId, step: &str) -> ExecutionId {
+        let id = ExecutionId::generate();
+        let request = pb::ForkExecutionRequest {
+            execution_id: id.to_string(),
+            id: from.to_string(),
+            from_step: step.to_owned(),
+            input: None,
+        };
+        self.executions.fork(&self.caller(None), request).await.unwrap();
+        id
+    }
+
+    /// Redrives the letters of these executions.
+    pub(super) async fn redrive(&self, ids: &[ExecutionId]) -> types::RedriveBatch {
+        let selection = types::DeadLetterSelection {
+            execution_ids: ids.iter().map(ToString::to_string).collect(),
+            ..Default::default()
+        };
+        let request = pb::RedriveDeadLettersRequest { selection: Some(selection), dry_run: false };
+        self.letters.redrive(&self.caller(None), request).await.unwrap()
     }
 
     pub(super) async fn answer(

@@ -1,12 +1,16 @@
 //! What people decide about steps whose outcome is unknown.
 
 use super::Executions;
-use crate::store::{
-    events::{self, NewEvent},
-    executions::{self, End},
-    lease::{Lease, WriteError, WriteResult},
-    queue,
-    steps::decisions::{self, Standing},
+use crate::{
+    app::check_against,
+    executor::action::Action,
+    store::{
+        events::{self, NewEvent},
+        executions::{self, End},
+        lease::{Lease, WriteError, WriteResult},
+        queue,
+        steps::decisions::{self, Standing},
+    },
 };
 use common_api::types as wire_types;
 use runtime_api::v1 as pb;
@@ -19,6 +23,7 @@ use shared_db::{
     scope::Tx,
     service::{caller::Caller, id},
 };
+use std::sync::Arc;
 
 /// Bytes of an output as JSON.
 const OUTPUT_BYTES_MAX: usize = 1 << 20;
@@ -54,6 +59,7 @@ impl Executions {
             by: caller.user,
         };
         wire::check_size("output", &asked.output, OUTPUT_BYTES_MAX)?;
+        let action = self.action_of(caller, execution, &asked).await?;
         let mut tx = self.core.db.begin(caller.scope()?).await?;
         let locked = queue::lock(&mut tx, org, execution, true).await?;
         read::executions::progress(&mut tx, org, execution).await?;
@@ -61,6 +67,9 @@ impl Executions {
         let standing = standing.ok_or_else(|| Error::not_found("step", asked.key))?;
         match locked {
             Some(locked) if asked.is_wanted(&standing) => {
+                if let Some(schema) = action.as_ref().and_then(|it| it.output_schema.as_ref()) {
+                    check_against("output", schema, &asked.output)?;
+                }
                 let lease = locked.lease;
                 take(&mut tx, &lease, &asked, &standing).await.map_err(WriteError::under_lock)?;
                 if asked.decision != StepDecision::Failed {
@@ -76,6 +85,28 @@ impl Executions {
         self.core.wake.work_of(org);
         self.core.wake.events_of(execution);
         Ok(step)
+    }
+
+    /// The action that the step was to perform, whose schema its output has to match, when somebody says what it came to. `None` where
+    /// nothing can be asked of it: the execution is not there, or the action is not any more.
+    async fn action_of(
+        &self,
+        caller: &Caller,
+        execution: ExecutionId,
+        asked: &Asked<'_>,
+    ) -> Result<Option<Arc<Action>>> {
+        if asked.decision != StepDecision::Succeeded {
+            return Ok(None);
+        }
+        let mut tx = self.core.db.begin(caller.scope()?).await?;
+        let of = executions::agent_of(&mut tx, caller.org()?, execution).await?;
+        drop(tx);
+        let Some((owner, agent, revision)) = of else { return Ok(None) };
+        let agent = self.core.agents.get(owner, agent, revision).await?;
+        let endpoint = agent.as_ref().and_then(|it| it.endpoint.as_ref());
+        let call = endpoint.and_then(|it| it.calls.iter().find(|it| it.step_key == asked.key));
+        let Some(id) = call.and_then(|it| it.core_action_id.parse().ok()) else { return Ok(None) };
+        Ok(self.core.actions.get(owner, id).await?.ok())
     }
 }
 

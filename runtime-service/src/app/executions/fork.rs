@@ -2,20 +2,16 @@
 
 use super::{Executions, is_refusal};
 use crate::store::{
-    executions::{
-        self, NewExecution,
-        forks::{self, Original},
-    },
+    executions::{self, forks},
     steps, usable,
 };
 use common_api::types::{Agent, Execution};
 use runtime_api::v1 as pb;
 use shared_db::{
-    enums::{ClosePolicy, StepState},
+    enums::StepState,
     error::{Error, Reason, Result},
     ids::ExecutionId,
     json, read,
-    scope::Scope,
     service::{caller::Caller, id, trace_context},
 };
 
@@ -51,42 +47,26 @@ impl Executions {
         let original = forks::original(&mut tx, org, from).await?;
         let done = steps::list(&mut tx, org, from).await?;
         drop(tx);
-        let Original { agent_org_id, agent_id, agent_revision, .. } = original;
-        let agent = self.core.agents.get(agent_org_id, agent_id, agent_revision).await?;
+        let (owner, revision) = (original.agent_org_id, original.agent_revision);
+        let agent = self.core.agents.get(owner, original.agent_id, revision).await?;
         let agent = agent.ok_or_else(|| impossible(&request.id, "its agent's revision is gone"))?;
         let keys = kept(&agent, &done, &request)?;
         let any_input = request.input.is_some();
-        let input = request.input.map_or_else(|| original.input.clone(), json::from_struct);
-        json::check_size("input", &input, read::executions::INPUT_BYTES_MAX)?;
-        self.check_input(&agent, &input).await?;
+        let mut new = original.again(org, from, fork, caller.user);
+        new.forked_from_step = Some(request.from_step);
+        new.traceparent = trace_context::current_traceparent();
+        if let Some(input) = request.input {
+            new.input = json::from_struct(input);
+        }
+        json::check_size("input", &new.input, read::executions::INPUT_BYTES_MAX)?;
+        self.check_input(&agent, &new.input).await?;
 
-        let mut tx = self.core.db.begin(Scope::Platform).await?;
-        let new = NewExecution {
-            org,
-            id: fork,
-            agent_org_id,
-            agent_id,
-            agent_revision,
-            session_id: original.session_id,
-            parent_execution_id: None,
-            call_stack: Vec::new(),
-            close_policy: ClosePolicy::Terminate,
-            execution_key: None,
-            platforms: usable::platforms(&mut tx, agent_org_id, &agent).await?,
-            forked_from: Some(from),
-            forked_from_step: Some(request.from_step),
-            initial_prompt: original.initial_prompt,
-            input,
-            priority: original.priority,
-            limits: original.limits,
-            not_before: None,
-            traceparent: trace_context::current_traceparent(),
-            created_by: caller.user,
-        };
+        let mut tx = self.core.begin_in_order().await?;
+        new.platforms = usable::platforms(&mut tx, owner, &agent).await?;
         let made = executions::start(&mut tx, std::slice::from_ref(&new), None).await?;
         let Some(made) = made.into_iter().next() else { return Ok(None) };
-        let copied = forks::copy_steps(&mut tx, org, from, fork, &keys, any_input).await?;
-        if usize::try_from(copied) != Ok(keys.len()) {
+        let taken = forks::take_over(&mut tx, org, from, fork, &keys, any_input).await?;
+        if usize::try_from(taken) != Ok(keys.len()) {
             return Err(impossible(&request.id, "its steps are not kept any more"));
         }
         tx.commit().await?;

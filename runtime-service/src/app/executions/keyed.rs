@@ -21,9 +21,9 @@ const LIVE_MAX: i64 = 1001;
 
 /// What a call says of its key.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Policies {
-    pub(super) reuse: ReusePolicy,
-    pub(super) conflict: ConflictPolicy,
+pub(in crate::app) struct Policies {
+    pub(in crate::app) reuse: ReusePolicy,
+    pub(in crate::app) conflict: ConflictPolicy,
 }
 
 /// What becomes of a start.
@@ -84,7 +84,8 @@ pub(super) async fn start(
     Ok(made)
 }
 
-async fn decide(
+/// Locks the key, and starts `new` under it if its policies allow that, with whom it has `cancelled` for it.
+pub(in crate::app) async fn decide(
     conn: &mut PgConnection,
     new: &NewExecution,
     key: &str,

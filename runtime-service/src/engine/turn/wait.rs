@@ -16,7 +16,7 @@ use crate::store::{
     executions::{self, End},
     lease::{Lease, WriteError, WriteResult},
     queue::{self, Leave},
-    steps::{self, Step},
+    steps::{self, Limit, Step},
     turns::StepRow,
 };
 use futures_util::future::BoxFuture;
@@ -36,8 +36,8 @@ pub(crate) trait Waited: Send + Sync {
     /// How the execution stands while it waits: one of the verbs that lead out of `running` and not into the queue.
     fn verb(&self) -> Verb;
 
-    /// How long it is waited for at the longest, from the moment at which the step begins.
-    fn limit(&self) -> Option<Duration>;
+    /// How long it is waited for at the longest.
+    fn limit(&self) -> Option<Limit>;
 
     /// How its beginning is told.
     fn begins(&self) -> EventType {
@@ -103,7 +103,6 @@ impl Turn {
         let hash = hash(&input);
         let known = locked(&self.known).get(key).cloned();
         if let Some(step) = &known
-            && step.state != StepState::Waiting
             && let Some(output) = self.settled(step, key, &hash, finish).await?
         {
             return Ok(output);

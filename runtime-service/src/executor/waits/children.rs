@@ -14,7 +14,7 @@ use crate::{
     store::{
         executions::children::{self, Child},
         lease::WriteResult,
-        steps,
+        steps::{self, Limit},
     },
 };
 use common_api::types::ChildrenStep;
@@ -26,7 +26,7 @@ use shared_db::{
     ids::{AgentId, ExecutionId, StepId},
 };
 use sqlx::PgConnection;
-use std::{fmt::Write as _, time::Duration};
+use std::fmt::Write as _;
 
 /// Children of one step.
 const CHILDREN_MAX: usize = 10_000;
@@ -149,7 +149,7 @@ impl Waited for Children {
         Verb::AwaitChildren
     }
 
-    fn limit(&self) -> Option<Duration> {
+    fn limit(&self) -> Option<Limit> {
         None
     }
 

@@ -12,6 +12,7 @@ use crate::{
     store::{
         lease::WriteResult,
         queue,
+        steps::Limit,
         workflow_data::{self, NewData},
     },
 };
@@ -23,7 +24,6 @@ use shared_db::{
     error::Reason,
 };
 use sqlx::PgConnection;
-use std::time::Duration;
 
 /// Characters of a key.
 const KEY_CHARS: (usize, usize) = (1, 255);
@@ -94,7 +94,7 @@ impl Waited for Put {
         Verb::Sleep
     }
 
-    fn limit(&self) -> Option<Duration> {
+    fn limit(&self) -> Option<Limit> {
         None
     }
 
@@ -128,7 +128,7 @@ impl Waited for Put {
 pub(crate) struct Get {
     key: String,
     wait: bool,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
 }
 
 impl Get {
@@ -169,7 +169,7 @@ impl Waited for Get {
         Verb::Sleep
     }
 
-    fn limit(&self) -> Option<Duration> {
+    fn limit(&self) -> Option<Limit> {
         self.limit.filter(|_| self.wait)
     }
 

@@ -10,6 +10,7 @@ use crate::{
         events::{self, NewEvent},
         input_requests::{self, NewInputRequest},
         lease::WriteResult,
+        steps::Limit,
     },
 };
 use common_api::types::InputStep;
@@ -22,7 +23,6 @@ use shared_db::{
     json as wire,
 };
 use sqlx::PgConnection;
-use std::time::Duration;
 use uuid::Uuid;
 
 const PROMPT_CHARS_MAX: usize = 20_000;
@@ -37,7 +37,7 @@ pub(crate) struct Input {
     least_role: MemberRole,
     user_ids: Vec<Uuid>,
     default_response: Option<Value>,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
 }
 
 impl Input {
@@ -128,7 +128,7 @@ impl Waited for Input {
         Verb::AwaitInput
     }
 
-    fn limit(&self) -> Option<Duration> {
+    fn limit(&self) -> Option<Limit> {
         self.limit
     }
 

@@ -5,17 +5,16 @@ use crate::{
         state::Verb,
         turn::{Opened, Outcome, Waited},
     },
-    store::{lease::WriteResult, signals},
+    store::{lease::WriteResult, signals, steps::Limit},
 };
 use common_api::types::SignalStep;
 use futures_util::{FutureExt, future::BoxFuture};
 use shared_db::{enums::StepType, error::Reason};
 use sqlx::PgConnection;
-use std::time::Duration;
 
 pub(crate) struct Signal {
     name: String,
-    limit: Option<Duration>,
+    limit: Option<Limit>,
 }
 
 impl Signal {
@@ -33,7 +32,7 @@ impl Waited for Signal {
         Verb::AwaitInput
     }
 
-    fn limit(&self) -> Option<Duration> {
+    fn limit(&self) -> Option<Limit> {
         self.limit
     }
 

@@ -5,15 +5,14 @@ use crate::{
         state::Verb,
         turn::{Opened, Outcome, Waited},
     },
-    store::lease::WriteResult,
+    store::{lease::WriteResult, steps::Limit},
 };
 use futures_util::{FutureExt, future::BoxFuture};
 use shared_db::enums::StepType;
 use sqlx::PgConnection;
-use std::time::Duration;
 
 pub(crate) struct Sleep {
-    pub(crate) duration: Duration,
+    pub(crate) until: Limit,
 }
 
 impl Waited for Sleep {
@@ -25,8 +24,8 @@ impl Waited for Sleep {
         Verb::Sleep
     }
 
-    fn limit(&self) -> Option<Duration> {
-        Some(self.duration)
+    fn limit(&self) -> Option<Limit> {
+        Some(self.until)
     }
 
     fn open<'w>(&'w self, _: &'w mut PgConnection, _: Opened<'w>) -> BoxFuture<'w, WriteResult> {

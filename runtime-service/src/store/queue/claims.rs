@@ -3,10 +3,14 @@
 //! All of it crosses organizations: in `Scope::Platform`.
 
 use super::AGEING_STEP_MS;
-use crate::store::lease::Lease;
+use crate::{
+    engine::state::{Verb, sources},
+    store::lease::Lease,
+};
 use chrono::{DateTime, Utc};
 use serde_json::Value;
 use shared_db::{
+    enums::ExecutionState,
     error::Result,
     ids::{AgentId, ExecutionId, OrganizationId, WorkerId},
 };
@@ -343,7 +347,7 @@ pub async fn promote(conn: &mut PgConnection, limit: i64) -> Result<Vec<Organiza
             set state = 'queued', last_event_seq = e.last_event_seq + 1
             from readied
             where e.org_id = readied.org_id and e.id = readied.execution_id
-              and e.state in ('waiting_input', 'waiting_effect', 'waiting_children', 'sleeping')
+              and e.state = any($3)
             returning e.org_id, e.id, e.last_event_seq
         ), told as (
             insert into runtime.execution_events (org_id, execution_id, seq, event_type)
@@ -354,6 +358,7 @@ pub async fn promote(conn: &mut PgConnection, limit: i64) -> Result<Vec<Organiza
         from readied"#,
         limit,
         AGEING_STEP_MS,
+        sources(Verb::Wake) as Vec<ExecutionState>,
     )
     .fetch_all(conn)
     .await?;

@@ -31,6 +31,11 @@ impl Facts {
             Why::WaitingSignal => {
                 format!("It waits for a signal at step {step}{}.", until(self.wait_until))
             }
+            Why::WaitingData => format!(
+                "It waits for the workflow data {:?} at step {step}{}.",
+                self.data_key.as_deref().unwrap_or_default(),
+                until(self.wait_until)
+            ),
             Why::WaitingChildren => self.children(step),
             Why::WaitingEffect => format!("It waits for an effect of step {step} to be applied."),
             Why::Sleeping => format!("It sleeps at step {step}{}.", until(self.available_at)),
@@ -156,6 +161,10 @@ impl Facts {
                 facts.until = self.expires_at.map(timestamp);
             }
             Why::WaitingSignal => facts.until = self.wait_until.map(timestamp),
+            Why::WaitingData => {
+                facts.data_key = self.data_key.clone().unwrap_or_default();
+                facts.until = self.wait_until.map(timestamp);
+            }
             Why::WaitingChildren => facts.children_live = self.children_live,
             Why::Sleeping => facts.until = self.available_at.map(timestamp),
             Why::NotBefore => facts.until = Some(timestamp(self.not_before)),

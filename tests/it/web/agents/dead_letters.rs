@@ -128,6 +128,26 @@ async fn a_letter_is_redriven_once_from_the_step_that_failed_on() {
 }
 
 #[tokio::test]
+async fn a_letter_whose_agent_is_gone_is_left_alone_and_the_answer_says_why() {
+    let (_stack, org) = world().await;
+    let remote = Remote::start().await;
+    let agent = agent(&org, &remote, "/status/503").await;
+    let old = failed(&org, &agent).await;
+    org.developer().call("AgentService/DeleteAgent", json!({ "id": agent })).await.unwrap();
+    let request = json!({ "selection": { "execution_ids": [old] }, "request_id": fresh() });
+    let done = redrive(&org, request.clone()).await;
+    assert_eq!((&done["matched"], &done["redriven"]), (&json!("1"), &json!("0")));
+    let skipped = &done["skipped"][0];
+    assert_eq!(
+        (&skipped["execution_id"], &skipped["reason"]),
+        (&json!(old), &json!("RESOURCE_NOT_FOUND"))
+    );
+    assert!(skipped["message"].as_str().unwrap().contains(&agent), "{skipped:#}");
+    assert_eq!(redrive(&org, request).await, done, "the same again has the first answer");
+    assert_eq!(letters(&org, json!({})).await[0]["redriven_as"], "");
+}
+
+#[tokio::test]
 async fn purging_removes_the_letters_that_match_and_no_execution() {
     let (stack, org) = world().await;
     let remote = Remote::start().await;

@@ -134,6 +134,10 @@ async fn cancel_all(conn: &mut PgConnection, who: &[Who]) -> Result<Vec<Who>> {
             set state = 'cancelled'
             from moved
             where r.org_id = moved.org_id and r.execution_id = moved.id and r.state = 'open'
+        ), forgotten as (
+            delete from runtime.data_waits as w
+            using moved
+            where w.org_id = moved.org_id and w.execution_id = moved.id
         )
         select org_id as "org_id!: OrganizationId", id as "id!: ExecutionId"
         from moved"#,
