@@ -271,11 +271,7 @@ async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
         identity::api_keys::list(tx, org, page, |_| Ok(())).await.unwrap();
     };
     check_sent(tables, db, &own("api_keys"), list, found).await;
-    tables.fill("app_platforms").await;
-    let list = async |tx: &mut PgConnection, page: &PageRequest| {
-        actions::platforms::list(tx, page, |_| Ok(())).await.unwrap();
-    };
-    check_sent(tables, db, &every("app_platforms"), list, found).await;
+    check::<actions::platforms::Platform>(tables, db, found).await;
     tables.fill("purges").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         identity::purges::list(tx, page, |_| Ok(())).await.unwrap();
