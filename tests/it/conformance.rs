@@ -138,7 +138,7 @@ conformance! {
     members: Members [reads lists creates duplicates updates etags deletes tenants roles];
     activities: Activities [reads lists tenants];
     file_folders: FileFolders [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
-    files: Files [reads lists creates updates etags deletes delete_etags tenants roles];
+    files: Files [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
     api_keys: ApiKeys [reads lists creates tenants roles];
     virtual_employees: VirtualEmployees [reads lists creates duplicates updates etags deletes delete_etags roles];
     hired_employees: HiredEmployees [reads lists updates etags deletes delete_etags tenants roles request_ids];

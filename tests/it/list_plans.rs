@@ -20,10 +20,7 @@ use web_service::{
     resource::{Everyone, List, Mine, Owner},
     store::{
         actions,
-        apps::{
-            self,
-            files::{FileFilter, Within},
-        },
+        apps::{self, files::FileFilter},
         billing, finance,
         identity::{self, activities::ActivityFilter, organizations::Whose},
         integrations, marketplace, research,
@@ -246,7 +243,8 @@ async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
     tables.fill("files").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         let filter = FileFilter {
-            within: Within::Anywhere,
+            folder_id: None,
+            top: false,
             tag: None,
             query: None,
             media_type_prefix: None,
