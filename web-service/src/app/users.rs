@@ -6,7 +6,7 @@ use shared_db::{
     error::{Error, Reason, Result},
     ids::{Etag, UserId},
     scope::Scope,
-    service::{Caller, trace_context},
+    service::Caller,
 };
 
 /// Changes the caller's own user, or anyone for the platform.
@@ -44,7 +44,7 @@ pub async fn set_active(app: &App, caller: &Caller, id: UserId, active: bool) ->
     }
     tx.commit().await?;
     if organizations.is_empty() {
-        change.log(trace_context::trace_id().as_deref());
+        change.log();
     }
     app.callers.forget();
     Ok(user)
