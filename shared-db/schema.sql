@@ -1580,6 +1580,7 @@ create table web.notes (
 CREATE INDEX notes_by_folder_id ON web.notes USING btree (org_id, folder_id, created_at DESC, id DESC);
 CREATE INDEX notes_by_folder_id_latest ON web.notes USING btree (org_id, folder_id, updated_at DESC, id DESC);
 CREATE INDEX notes_by_updated_at ON web.notes USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX notes_deleted ON web.notes USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX notes_newest ON web.notes USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.notes FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -1609,7 +1610,6 @@ create table web.organizations (
     description text,
     url text,
     settings jsonb default '{}'::jsonb not null,
-    subscription_info jsonb default '{}'::jsonb not null,
     created_by uuid,
     etag uuid default gen_random_uuid() not null,
     created_at timestamp with time zone default now() not null,
@@ -1620,7 +1620,6 @@ create table web.organizations (
     constraint organizations_name_check CHECK (((char_length(name) >= 1) AND (char_length(name) <= 200))),
     constraint organizations_settings_check CHECK (((jsonb_typeof(settings) = 'object'::text) AND (octet_length((settings)::text) <= 65536))),
     constraint organizations_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text)),
-    constraint organizations_subscription_info_check CHECK (((jsonb_typeof(subscription_info) = 'object'::text) AND (octet_length((subscription_info)::text) <= 65536))),
     constraint organizations_url_check CHECK (((char_length(url) <= 2000) AND (url ~ '^https?://'::text))),
     constraint organizations_created_by_fkey FOREIGN KEY (created_by) REFERENCES web.users(id) ON DELETE SET NULL
 );
@@ -1839,6 +1838,7 @@ create table web.sheets (
     constraint sheets_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
 CREATE INDEX sheets_by_updated_at ON web.sheets USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX sheets_deleted ON web.sheets USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX sheets_newest ON web.sheets USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.sheets FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -1923,7 +1923,7 @@ create table web.tasks (
     constraint tasks_assignee_employee_id_fkey FOREIGN KEY (org_id, assignee_employee_id) REFERENCES web.hired_employees(org_id, id) ON DELETE SET NULL (assignee_employee_id),
     constraint tasks_assignee_user_id_fkey FOREIGN KEY (org_id, assignee_user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE SET NULL (assignee_user_id),
     constraint tasks_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
-    constraint tasks_parent_task_id_fkey FOREIGN KEY (org_id, parent_task_id) REFERENCES web.tasks(org_id, id) ON DELETE CASCADE,
+    constraint tasks_parent_task_id_fkey FOREIGN KEY (org_id, parent_task_id) REFERENCES web.tasks(org_id, id) ON DELETE SET NULL (parent_task_id),
     constraint tasks_project_id_fkey FOREIGN KEY (org_id, project_id) REFERENCES web.projects(org_id, id)
 );
 CREATE INDEX tasks_by_assignee_employee_id ON web.tasks USING btree (org_id, assignee_employee_id, created_at DESC, id DESC);
@@ -1932,6 +1932,7 @@ CREATE INDEX tasks_by_due_at ON web.tasks USING btree (org_id, COALESCE(due_at, 
 CREATE INDEX tasks_by_parent_task_id ON web.tasks USING btree (org_id, parent_task_id, created_at DESC, id DESC);
 CREATE INDEX tasks_by_project_id ON web.tasks USING btree (org_id, project_id, created_at DESC, id DESC);
 CREATE INDEX tasks_by_updated_at ON web.tasks USING btree (org_id, updated_at DESC, id DESC);
+CREATE INDEX tasks_deleted ON web.tasks USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX tasks_newest ON web.tasks USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.tasks FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 

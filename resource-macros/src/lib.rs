@@ -20,9 +20,9 @@
 //! ```
 //!
 //! A column without a mark is set by callers and may be changed; `#[fixed]` is set once, `#[creator]` is the user who creates,
-//! `#[counter]` grows with each change, and `#[given]` is only read. `column as field` says how the wire calls it, where it calls it
-//! otherwise. `rules` says that the module has `Rules` of its own, `statements` that it has further ones: a macro called like the
-//! resource has the column list for them.
+//! `#[counter]` grows with each change, and `#[given]` is only read. `column as field` says how the wire calls it, where it calls
+//! it otherwise. `visible("…")` adds a condition without which a row is not there for anybody. `rules` says that the module has
+//! `Rules` of its own, `statements` that it has further ones: a macro called like the resource has the column list for them.
 
 mod columns;
 mod rows;

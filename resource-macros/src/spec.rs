@@ -77,6 +77,8 @@ pub(crate) struct Spec {
     pub(crate) plural: String,
     pub(crate) scope: Scope,
     pub(crate) soft_delete: bool,
+    /// What more makes a row one that is there, such as that what it belongs to is.
+    pub(crate) visible: Option<String>,
     /// The module writes [`Rules`] itself.
     pub(crate) rules: bool,
     /// The module has statements of its own that read rows.
@@ -127,6 +129,7 @@ impl Parse for Spec {
             plural: table.to_string(),
             scope: Scope::Tenant,
             soft_delete: false,
+            visible: None,
             rules: false,
             statements: false,
             verbs: vec![Verb::Get, Verb::List, Verb::Create, Verb::Update, Verb::Delete],
@@ -171,6 +174,11 @@ impl Spec {
                 parenthesized!(plural in input);
                 self.plural = plural.parse::<Ident>()?.to_string();
             }
+            "visible" => {
+                let condition;
+                parenthesized!(condition in input);
+                self.visible = Some(condition.parse::<LitStr>()?.value());
+            }
             "verbs" => {
                 let verbs;
                 parenthesized!(verbs in input);
@@ -180,7 +188,7 @@ impl Spec {
             _ => {
                 return Err(syn::Error::new(
                     word.span(),
-                    "expected a scope, soft_delete, rules, statements, plural(…) or verbs(…)",
+                    "expected a scope, soft_delete, rules, statements, visible(…), plural(…) or verbs(…)",
                 ));
             }
         }

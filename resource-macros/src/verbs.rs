@@ -38,8 +38,9 @@ fn statements(spec: &Spec) -> TokenStream {
 }
 
 /// What makes a row one that is there.
-fn alive(spec: &Spec) -> &'static str {
-    if spec.soft_delete { " and deleted_at is null" } else { "" }
+fn alive(spec: &Spec) -> String {
+    let deleted = if spec.soft_delete { " and deleted_at is null" } else { "" };
+    spec.visible.iter().fold(deleted.to_owned(), |all, it| format!("{all} and {it}"))
 }
 
 fn get(spec: &Spec) -> TokenStream {
@@ -124,6 +125,7 @@ fn ordered(spec: &Spec, order: &Order) -> TokenStream {
         let shown = statement.bind(quote!(filter.show_deleted));
         conditions.push(format!("(deleted_at is null or {shown})"));
     }
+    conditions.extend(spec.visible.clone());
     for filter in &spec.filters {
         let parameter = statement.bind(filter.argument());
         conditions.push(filter.sql(&parameter));
@@ -325,6 +327,11 @@ fn delete(spec: &Spec) -> TokenStream {
 
 fn undelete(spec: &Spec) -> TokenStream {
     let (name, id, table) = (&spec.name, spec.id(), &spec.table);
+    let sweep = format!(
+        "delete from {table} where (org_id, id) in (\
+         select org_id, id from {table} where deleted_at < now() - make_interval(secs => $1) \
+         order by deleted_at limit $2 for update skip locked)"
+    );
     let mut statement = Statement::default();
     let owner = statement.owner(spec);
     let row = statement.bind(quote!(id.0));
@@ -347,6 +354,15 @@ fn undelete(spec: &Spec) -> TokenStream {
                     Some(it) => Ok(it),
                     None => crate::resource::already_there::<Self>(conn, owner, id).await,
                 }
+            }
+
+            async fn sweep(
+                conn: &mut ::sqlx::PgConnection,
+                age: ::std::time::Duration,
+                limit: i64,
+            ) -> ::shared_db::error::Result<u64> {
+                let swept = ::sqlx::query!(#sweep, age.as_secs_f64(), limit).execute(conn).await?;
+                Ok(swept.rows_affected())
             }
         }
     }

@@ -138,10 +138,10 @@ conformance! {
     members: Members [reads lists creates duplicates updates etags deletes tenants roles];
     activities: Activities [reads lists tenants];
     file_folders: FileFolders [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
-    files: Files [reads lists creates updates etags deletes delete_etags tenants roles];
+    files: Files [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
     api_keys: ApiKeys [reads lists creates tenants roles];
     virtual_employees: VirtualEmployees [reads lists creates duplicates updates etags deletes delete_etags roles];
-    hired_employees: HiredEmployees [reads lists updates etags deletes delete_etags tenants roles];
+    hired_employees: HiredEmployees [reads lists updates etags deletes delete_etags tenants roles request_ids];
     employee_connections: EmployeeConnections [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
     note_folders: NoteFolders [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
     notes: Notes [reads lists creates updates etags deletes delete_etags tenants roles undeletes];
@@ -161,7 +161,7 @@ conformance! {
     positions: Positions [reads lists creates updates etags deletes delete_etags tenants private];
     wallet_connections: WalletConnections [reads lists creates duplicates updates etags deletes delete_etags tenants private];
     catalog_integrations: CatalogIntegrations [reads lists creates duplicates updates etags deletes delete_etags roles];
-    installations: Installations [reads lists tenants];
+    installations: Installations [reads lists tenants request_ids];
     integrations: Integrations [reads lists creates duplicates updates etags deletes delete_etags tenants roles];
     subscription_tiers: SubscriptionTiers [reads lists creates duplicates updates etags deletes delete_etags roles];
     subscriptions: Subscriptions [reads lists creates updates etags tenants roles];

@@ -20,10 +20,7 @@ use web_service::{
     resource::{Everyone, List, Mine, Owner},
     store::{
         actions,
-        apps::{
-            self,
-            files::{FileFilter, Within},
-        },
+        apps::{self, files::FileFilter},
         billing, finance,
         identity::{self, activities::ActivityFilter, organizations::Whose},
         integrations, marketplace, research,
@@ -246,7 +243,8 @@ async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
     tables.fill("files").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         let filter = FileFilter {
-            within: Within::Anywhere,
+            folder_id: None,
+            top: false,
             tag: None,
             query: None,
             media_type_prefix: None,
@@ -271,11 +269,7 @@ async fn check_others(tables: &rows::Tables, db: &Db, found: &mut Vec<String>) {
         identity::api_keys::list(tx, org, page, |_| Ok(())).await.unwrap();
     };
     check_sent(tables, db, &own("api_keys"), list, found).await;
-    tables.fill("app_platforms").await;
-    let list = async |tx: &mut PgConnection, page: &PageRequest| {
-        actions::platforms::list(tx, page, |_| Ok(())).await.unwrap();
-    };
-    check_sent(tables, db, &every("app_platforms"), list, found).await;
+    check::<actions::platforms::Platform>(tables, db, found).await;
     tables.fill("purges").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         identity::purges::list(tx, page, |_| Ok(())).await.unwrap();

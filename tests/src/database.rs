@@ -16,7 +16,10 @@ use sqlx::{
     ConnectOptions, PgPool,
     postgres::{PgConnectOptions, PgPoolOptions},
 };
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::PathBuf,
+    time::{Duration, Instant},
+};
 
 /// Where the URL of a superuser of the tests' cluster is.
 pub const CLUSTER_VARIABLE: &str = "FREEHOLD_TEST_DATABASE_URL";
@@ -82,6 +85,18 @@ impl TestDatabase {
     /// A pool for looking at tables as the superuser, closed with the runtime of the test that asks for it.
     pub fn superuser(&self) -> PgPool {
         pool(&self.superuser_url())
+    }
+
+    /// Waits until somebody waits for a lock.
+    pub async fn until_somebody_waits(&self) {
+        let sql = "select exists (
+            select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
+        )";
+        let (pool, give_up) = (self.superuser(), Instant::now() + Duration::from_secs(20));
+        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.unwrap() {
+            assert!(Instant::now() < give_up, "nobody waits for a lock");
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
     }
 
     /// A pool of web-service's role.

@@ -8,6 +8,7 @@ pub mod integrations;
 pub mod marketplace;
 pub mod members;
 pub mod messages;
+pub mod once;
 pub mod organizations;
 pub mod purges;
 pub mod users;

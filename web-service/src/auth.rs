@@ -84,7 +84,7 @@ impl Inner {
         let mut known = self.look_up(bearer, &secret, org).await?;
         if let Some(org) = known.caller.org {
             let mut tx = self.db.begin(Scope::Platform).await?;
-            known.being_purged = purges::is_under_way(&mut tx, org).await?;
+            known.being_purged = purges::is_under_way(&mut tx, org.0).await?;
         }
         let known = Arc::new(known);
         self.cache.put(entry, known.clone()).await;

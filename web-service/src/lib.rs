@@ -54,7 +54,7 @@ pub async fn serve(
     boot.background("event hints", move |stop| hints.clone().run(stop));
     boot.background("watched executions", move |stop| hub.clone().run(stop));
     let swept = app.clone();
-    boot.background("sweep of files", move |stop| sweep::run(swept.clone(), stop));
+    boot.background("sweep of what was deleted", move |stop| sweep::run(swept.clone(), stop));
     if let Some(server) = file_server {
         let app = app.clone();
         boot.background("file server", move |stop| server.clone().run(app.clone(), stop));

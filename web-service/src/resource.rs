@@ -23,7 +23,7 @@ use shared_db::{
     service::Mask,
 };
 use sqlx::PgConnection;
-use std::{fmt::Display, str::FromStr};
+use std::{fmt::Display, str::FromStr, time::Duration};
 use uuid::Uuid;
 
 /// A kind of row with an id, which callers name, read and mostly change.
@@ -168,6 +168,14 @@ pub trait Undelete: Rules {
         id: Self::Id,
         trail: &Trail,
     ) -> impl Future<Output = Result<Self>> + Send;
+
+    /// Removes those of all organizations that were deleted longer than `age` ago, `limit` at most, and says how many. For a transaction of
+    /// the platform.
+    fn sweep(
+        conn: &mut PgConnection,
+        age: Duration,
+        limit: i64,
+    ) -> impl Future<Output = Result<u64>> + Send;
 }
 
 /// The request for a page of a list.

@@ -52,6 +52,11 @@ async fn members(tour: &Tour, visitor: &mut impl Visitor) {
     let request = json!({ "member": changed, "update_mask": ["role"] });
     tour.web(visitor, "MemberService/UpdateMember", request).await;
     tour.web(visitor, "MemberService/RemoveMember", id).await;
+
+    // Nor does anybody whom the tour needs.
+    let left = tour.stack.organization().await;
+    let name = "MemberService/LeaveOrganization";
+    tour.make(visitor, name, left.viewer(), json!({})).await;
 }
 
 async fn api_keys(tour: &Tour, visitor: &mut impl Visitor) {

@@ -1,4 +1,5 @@
 mod calendar_events;
+mod deleted;
 mod file_folders;
 mod files;
 mod messages;

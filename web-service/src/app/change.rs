@@ -135,6 +135,10 @@ impl<'a> Change<'a> {
             self.append(&mut tx).await?;
         }
         tx.commit().await?;
+        // Not before: what was not committed did not happen.
+        if self.org.is_none() {
+            self.log();
+        }
         Ok(done)
     }
 
@@ -150,13 +154,11 @@ impl<'a> Change<'a> {
         }
     }
 
-    /// Writes the change down in a transaction that is open already.
+    /// Writes the change down in a transaction that is open already, if it belongs into a trail. What does not is for [`Change::log`],
+    /// after the commit.
     pub async fn append(&self, conn: &mut PgConnection) -> Result<()> {
+        let Some(org) = self.org else { return Ok(()) };
         let trace_id = trace_context::trace_id();
-        let Some(org) = self.org else {
-            self.log(trace_id.as_deref());
-            return Ok(());
-        };
         let activity = NewActivity {
             actor_user: self.caller.user,
             actor_api_key: self.caller.api_key,
@@ -171,7 +173,7 @@ impl<'a> Change<'a> {
     }
 
     /// What happens to the platform, or to an organization that is no more, belongs to nobody's trail: the log has it.
-    pub fn log(&self, trace_id: Option<&str>) {
+    pub fn log(&self) {
         tracing::info!(
             target: "audit",
             action = %self.action,
@@ -180,7 +182,7 @@ impl<'a> Change<'a> {
             fields = ?self.fields,
             user = ?self.caller.user,
             api_key = ?self.caller.api_key,
-            trace_id,
+            trace_id = trace_context::trace_id(),
             "changed"
         );
     }

@@ -14,7 +14,7 @@ use crate::{
     store::apps::{
         file_blobs,
         file_folders::FileFolder,
-        files::{self, File, NewFile},
+        files::{self, File, NewFile, deleted},
     },
 };
 use bytes::Bytes;
@@ -26,7 +26,7 @@ use futures_util::{
 use sha2::{Digest as _, Sha256};
 use shared_db::{
     error::{Error, Reason, Result},
-    ids::{FileId, OrganizationId},
+    ids::{Etag, FileId, OrganizationId},
     scope::Scope,
     service::{
         Caller,
@@ -44,10 +44,10 @@ pub struct FilesConfig {
     /// Bytes of one file, up to 5 GiB: no store that speaks S3 copies more at once
     #[arg(long, env = "FREEHOLD_FILE_BYTES_MAX", default_value_t = 100 * 1024 * 1024, value_parser = clap::value_parser!(u64).range(1..=(5 << 30)))]
     pub file_bytes_max: u64,
-    /// How long a deleted file can be undeleted
+    /// How long a deleted file can be undeleted, and a note, a task or a sheet
     #[arg(long, env = "FREEHOLD_FILES_UNDELETE_WINDOW", default_value = "720h", value_parser = duration)]
     pub files_undelete_window: Duration,
-    /// How often deleted files and unused bytes are looked for
+    /// How often what was deleted so long ago, and unused bytes, are looked for
     #[arg(long, env = "FREEHOLD_FILES_SWEEP_INTERVAL", default_value = "1h", value_parser = positive)]
     pub files_sweep_interval: Duration,
     /// How long bytes without a file are kept, and what uploads that died have left behind (that for an hour at least)
@@ -182,6 +182,16 @@ fn other_size(expected: Expected, size_bytes: u64, how: &str) -> Error {
     let said = expected.size_bytes.unwrap_or_default();
     let problem = format!("{said} bytes were announced, and {size_bytes} {how} came");
     Error::invalid_as(Reason::FileSizeMismatch, "expected_size_bytes", problem)
+}
+
+/// Brings a deleted file back. One that is there stays as it is, without a line in the trail.
+pub async fn undelete(app: &App, caller: &Caller, id: FileId, etag: Option<Etag>) -> Result<File> {
+    let org = caller.org()?;
+    let mut tx = app.db.begin(caller.scope()?).await?;
+    match deleted::undelete(&mut tx, org, id, etag).await? {
+        Some(back) => Change::new(caller, "UndeleteFile", id).finish(tx, Ok(back), false).await,
+        None => files::get(&mut tx, org, id, false).await,
+    }
 }
 
 /// A file and some of its bytes.

@@ -5,9 +5,10 @@ use crate::{
         App,
         change::{Change, Subject},
         marketplace::may_upgrade,
+        once::{Asked, once},
     },
     configs,
-    resource::{Everyone, Get},
+    resource::{Everyone, Get, Resource},
     store::integrations::{
         catalog_integrations::CatalogIntegration,
         installations::{self, Installation},
@@ -32,15 +33,15 @@ pub struct Upgrade {
 pub async fn install(
     app: &App,
     caller: &Caller,
+    asked: &Asked,
     what: CatalogIntegrationId,
-) -> Result<Installation> {
+) -> Result<<Installation as Resource>::Wire> {
     let (org, id) = (caller.org()?, InstallationId::generate());
-    Change::new(caller, "InstallIntegration", subject(id))
-        .apply(&app.db, async |tx| {
-            let offer = CatalogIntegration::get(tx, Everyone, what).await?;
-            installations::install(tx, org, id, &offer, caller.user).await
-        })
-        .await
+    once(app, caller, asked, id, async |tx| {
+        let offer = CatalogIntegration::get(tx, Everyone, what).await?;
+        installations::install(tx, org, id, &offer, caller.user).await
+    })
+    .await
 }
 
 pub async fn uninstall(
@@ -57,15 +58,15 @@ pub async fn uninstall(
 
 pub async fn preview(app: &App, caller: &Caller, id: InstallationId) -> Result<Upgrade> {
     let mut tx = app.db.begin(caller.scope()?).await?;
-    look(&mut tx, caller, id).await
+    let pinned = Installation::get(&mut tx, caller.org()?, id).await?;
+    look(&mut tx, pinned).await
 }
 
-async fn look(conn: &mut PgConnection, caller: &Caller, id: InstallationId) -> Result<Upgrade> {
-    let org = caller.org()?;
-    let pinned = Installation::get(conn, org, id).await?;
+/// What is offered is read after what is pinned: of two who hold that one after the other, the second sees no older offer.
+async fn look(conn: &mut PgConnection, pinned: Installation) -> Result<Upgrade> {
     let offer = CatalogIntegration::get(conn, Everyone, pinned.catalog_integration_id).await?;
     let mut problems = Vec::new();
-    for (name, config) in integrations::configs_of(conn, org, id).await? {
+    for (name, config) in integrations::configs_of(conn, pinned.org_id, pinned.id).await? {
         let of_this = configs::problems(&offer.config_schema, &config)?;
         problems.extend(of_this.into_iter().map(|it| format!("{name}: {it}")));
     }
@@ -82,7 +83,8 @@ pub async fn upgrade(
     let org = caller.org()?;
     Change::new(caller, "UpgradeInstallation", subject(id))
         .apply(&app.db, async |tx| {
-            let upgrade = look(tx, caller, id).await?;
+            let pinned = installations::hold(tx, org, id).await?;
+            let upgrade = look(tx, pinned).await?;
             let place = format!("installation/{id}");
             may_upgrade(place, upgrade.offer.version, to_version, &upgrade.problems)?;
             installations::pin(tx, org, id, &upgrade.offer).await

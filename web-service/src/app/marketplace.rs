@@ -4,9 +4,10 @@ use crate::{
     app::{
         App,
         change::{Change, Subject},
+        once::{Asked, once},
     },
     configs,
-    resource::{Everyone, Get},
+    resource::{Everyone, Get, Resource},
     store::marketplace::{
         hired_employees::{self, HiredEmployee, NewHiredEmployee},
         virtual_employees::VirtualEmployee,
@@ -30,25 +31,26 @@ pub struct Upgrade {
 pub async fn hire(
     app: &App,
     caller: &Caller,
+    asked: &Asked,
     whom: VirtualEmployeeId,
     new: NewHiredEmployee,
-) -> Result<HiredEmployee> {
+) -> Result<<HiredEmployee as Resource>::Wire> {
     let (org, id) = (caller.org()?, HiredEmployeeId::generate());
-    Change::new(caller, "HireEmployee", subject(id))
-        .apply(&app.db, async |tx| {
-            let whom = VirtualEmployee::get(tx, Everyone, whom).await?;
-            hired_employees::hire(tx, org, id, &whom, new, caller.user).await
-        })
-        .await
+    once(app, caller, asked, id, async |tx| {
+        let whom = VirtualEmployee::get(tx, Everyone, whom).await?;
+        hired_employees::hire(tx, org, id, &whom, new, caller.user).await
+    })
+    .await
 }
 
 pub async fn preview(app: &App, caller: &Caller, id: HiredEmployeeId) -> Result<Upgrade> {
     let mut tx = app.db.begin(caller.scope()?).await?;
-    look(&mut tx, caller, id).await
+    let pinned = HiredEmployee::get(&mut tx, caller.org()?, id).await?;
+    look(&mut tx, pinned).await
 }
 
-async fn look(conn: &mut PgConnection, caller: &Caller, id: HiredEmployeeId) -> Result<Upgrade> {
-    let pinned = HiredEmployee::get(conn, caller.org()?, id).await?;
+/// What is offered is read after what is pinned: of two who hold that one after the other, the second sees no older offer.
+async fn look(conn: &mut PgConnection, pinned: HiredEmployee) -> Result<Upgrade> {
     let offer = VirtualEmployee::get(conn, Everyone, pinned.virtual_employee_id).await?;
     let problems = configs::problems(&offer.config_schema, &pinned.config)?;
     Ok(Upgrade { pinned, offer, problems })
@@ -64,7 +66,8 @@ pub async fn upgrade(
     let org = caller.org()?;
     Change::new(caller, "UpgradeEmployee", subject(id))
         .apply(&app.db, async |tx| {
-            let upgrade = look(tx, caller, id).await?;
+            let pinned = hired_employees::hold(tx, org, id).await?;
+            let upgrade = look(tx, pinned).await?;
             let place = format!("hired_employee/{id}");
             may_upgrade(place, upgrade.offer.version, to_version, &upgrade.problems)?;
             hired_employees::pin(tx, org, id, &upgrade.offer).await

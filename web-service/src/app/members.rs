@@ -4,9 +4,12 @@ use super::{
     App,
     change::{Change, Subject},
 };
-use crate::store::identity::{
-    members::{self, Member, MemberPatch},
-    users,
+use crate::{
+    resource::{Mine, Owner},
+    store::identity::{
+        members::{self, Member, MemberPatch},
+        purges, users,
+    },
 };
 use shared_db::{
     enums::MemberRole,
@@ -38,6 +41,7 @@ pub async fn add(app: &App, caller: &Caller, new: NewMember) -> Result<Member> {
     let mut tx = app.db.begin(shared_db::scope::Scope::Platform).await?;
     let user = users::find_or_create(&mut tx, &new.email, &new.name).await?;
     let member = members::add(&mut tx, org, user, new.role, &new.permissions).await?;
+    must_stay(&mut tx, user, new.role).await?;
     Change::new(caller, "AddMember", Subject::member(user)).append(&mut tx).await?;
     tx.commit().await?;
     Ok(member)
@@ -59,7 +63,9 @@ pub async fn update(
             if let Some(role) = patch.role {
                 may_become(tx, caller, org, user, Some(role)).await?;
             }
-            members::update(tx, org, user, etag, patch).await
+            let member = members::update(tx, org, user, etag, patch).await?;
+            must_stay(tx, user, member.role).await?;
+            Ok(member)
         })
         .await?;
     app.callers.forget();
@@ -79,6 +85,33 @@ pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<()> {
     Ok(())
 }
 
+/// Removes the caller's own user, as [`remove`] does.
+pub async fn leave(app: &App, caller: &Caller) -> Result<()> {
+    let Mine { org, user } = Mine::of(caller)?;
+    Change::new(caller, "LeaveOrganization", Subject::member(user))
+        .apply(&app.db, async |tx| {
+            let member = members::get(tx, org, user).await?;
+            if caller.role < Role::from(member.role) {
+                let problem =
+                    "the key may do less than its member, who leaves by one of the same role";
+                return Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.into() });
+            }
+            may_become(tx, caller, org, user, None).await?;
+            members::remove(tx, org, user).await
+        })
+        .await?;
+    app.callers.forget();
+    Ok(())
+}
+
+/// Nobody who is being purged becomes an owner. Asked after the change: its lock has waited for a purge that was about to begin.
+async fn must_stay(conn: &mut PgConnection, user: UserId, role: MemberRole) -> Result<()> {
+    if role == MemberRole::Owner && purges::is_under_way(conn, user.0).await? {
+        return Err(Error::not_found("user", user));
+    }
+    Ok(())
+}
+
 /// Whether `caller` may make `role` of a member, or nothing at all.
 async fn may_become(
     conn: &mut PgConnection,
@@ -88,14 +121,13 @@ async fn may_become(
     role: Option<MemberRole>,
 ) -> Result<()> {
     let owners = members::lock_owners(conn, org).await?;
-    let is_owner = owners.contains(&user);
+    let is_owner = owners.contains(user);
     let stays_owner = role == Some(MemberRole::Owner);
     if is_owner != stays_owner {
         must_be_owner(caller)?;
     }
-    if is_owner && !stays_owner && owners.len() == 1 {
-        let problem =
-            "the last owner can neither leave nor step down; make someone else owner first";
+    if !stays_owner && owners.end_with(user) {
+        let problem = "the last owner who is active can neither leave nor step down; make someone else owner first";
         return Err(Error::precondition(Reason::LastOwner, format!("member/{user}"), problem));
     }
     Ok(())

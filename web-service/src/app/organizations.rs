@@ -11,7 +11,7 @@ use shared_db::{
     error::{Error, Result},
     ids::{Etag, OrganizationId, UserId},
     scope::Scope,
-    service::{Caller, trace_context},
+    service::Caller,
 };
 
 /// Makes an organization, with its first owner if one is named.
@@ -29,7 +29,7 @@ pub async fn create(
             let made = organizations::create(tx, org, new).await?;
             if let Some(owner) = owner {
                 // Whoever is on its way out owns nothing new.
-                if purges::find(tx, owner.0).await?.is_some() {
+                if purges::is_under_way(tx, owner.0).await? {
                     return Err(Error::not_found("user", owner));
                 }
                 members::add(tx, org, owner, MemberRole::Owner, &[]).await?;
@@ -52,6 +52,6 @@ pub async fn delete(
     tx.commit().await?;
     app.callers.forget();
     // Its own trail went with it.
-    Change::new(caller, "DeleteOrganization", org).log(trace_context::trace_id().as_deref());
+    Change::new(caller, "DeleteOrganization", org).log();
     Ok(())
 }

@@ -1,9 +1,16 @@
-//! Tokens (JWT) of one configured issuer. The organization comes with the call, the role from the membership in it.
+//! Tokens (JWT) of one configured issuer. The organization comes with the call, the role from the membership in it. A system administrator
+//! needs none: in whatever organization it names it does what the platform does, as itself.
 
 mod keys;
 
 use super::{cache::Known, credentials_invalid, user_inactive};
-use crate::{config::AuthConfig, store::identity::users};
+use crate::{
+    config::AuthConfig,
+    store::{
+        enums::SystemRole,
+        identity::{organizations, users},
+    },
+};
 use anyhow::Context;
 use chrono::DateTime;
 use jsonwebtoken::{Algorithm, Validation, decode, decode_header};
@@ -66,21 +73,26 @@ impl Tokens {
     /// Whom a token stands for, in `org` if the call names one.
     pub(super) async fn caller(&self, token: &str, org: Option<OrganizationId>) -> Result<Known> {
         let claims = self.verify(token).await?;
-        let found = {
-            let mut tx = self.db.begin(Scope::Platform).await?;
-            users::find_by_subject(&mut tx, &claims.sub, org).await?
-        };
+        let mut tx = self.db.begin(Scope::Platform).await?;
+        let found = users::find_by_subject(&mut tx, &claims.sub, org).await?;
         let unknown = || credentials_invalid("the token's subject is no user of this platform");
         let found = found.ok_or_else(unknown)?;
         if !found.active {
             return Err(user_inactive());
         }
-        let role = match (org, found.role) {
-            (None, _) => Role::AnyCaller,
-            (Some(_), Some(role)) => Role::from(role),
+        let role = match (org, found.system_role, found.role) {
+            (None, ..) => Role::AnyCaller,
+            (Some(org), SystemRole::SystemAdmin, _) => {
+                organizations::get(&mut tx, org).await?;
+                Role::Platform
+            }
+            (Some(_), SystemRole::User, Some(role)) => Role::from(role),
             // Whether there is such an organization is none of the caller's business.
-            (Some(org), None) => return Err(Error::not_found("organization", org)),
+            (Some(org), SystemRole::User, None) => {
+                return Err(Error::not_found("organization", org));
+            }
         };
+        drop(tx);
         self.touch(found.id).await;
         let permissions = found.permissions.unwrap_or_default().into();
         let caller = Caller { org, user: Some(found.id), api_key: None, role, permissions };

@@ -5,7 +5,7 @@ use prost_types::{Struct, Timestamp};
 use serde_json::Value;
 use shared_db::{
     error::Result,
-    ids::{AgentId, CoreActionId, ExecutionId, FileId, OrganizationId, PlatformId, UserId},
+    ids::{AgentId, CoreActionId, ExecutionId, FileId, OrganizationId, UserId},
     json,
     wire::{time, timestamp},
 };
@@ -171,7 +171,7 @@ macro_rules! id_column {
 }
 pub(crate) use id_column;
 
-id_column!(AgentId, CoreActionId, ExecutionId, FileId, OrganizationId, PlatformId, UserId, Uuid);
+id_column!(AgentId, CoreActionId, ExecutionId, FileId, OrganizationId, UserId, Uuid);
 
 /// Enums of the schema `web` that `freehold.web.v1` has under the same name. The first is what a new row has when nothing is said.
 macro_rules! wire_enums {

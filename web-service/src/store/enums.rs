@@ -3,6 +3,8 @@
 use crate::resource::wire_enums;
 
 wire_enums! {
+    /// What a user may do on the platform as a whole. The column is a text.
+    SystemRole = "text" { User, SystemAdmin }
     EmployeeSource = "web.employee_source" { Internal, Kagent, Registry }
     HiredEmployeeStatus = "web.hired_employee_status" { Active, Paused }
     ConnectionKind = "web.connection_kind" { Vertical, Horizontal }

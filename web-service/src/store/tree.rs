@@ -30,7 +30,8 @@ impl Place {
 }
 
 /// Keeps the tree in a table: `place(conn, org, id, parent)` fails when the folder `id` may not lie in `parent`. Trees of one
-/// organization change one after the other, since two moves that are right by themselves can make a cycle together.
+/// organization and table change one after the other, under an advisory lock (not that of a row, as migration 0018 has it), since two moves
+/// that are right by themselves can make a cycle together.
 macro_rules! tree {
     ($kind:literal, $table:literal, $id:ty) => {
         async fn place(

@@ -16,7 +16,7 @@ async fn ask<R: Resource>(
     request_id: &str,
 ) -> Result<Value, Status> {
     let request = merged(R::create_request(draft.clone()), json!({ "request_id": request_id }));
-    world.writer.call(&World::<R>::method(R::CREATE), request).await
+    world.writer.call(&R::creator(), request).await
 }
 
 async fn count<R: Resource>(world: &World<R>) -> usize {

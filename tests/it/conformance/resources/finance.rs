@@ -262,9 +262,9 @@ impl Resource for WalletConnections {
     }
 }
 
-/// One that nobody else has.
+/// One that nobody else has, and without letters: it is kept as it is written.
 fn address() -> String {
-    format!("0x{}00000000", WorkerId::generate().0.simple())
+    format!("0x{:040}", WorkerId::generate().0.as_u128())
 }
 
 /// One that no other draft has.

@@ -66,11 +66,16 @@ impl Resource for Users {
     }
 
     fn draft(_: &Value, name: &str) -> Value {
-        json!({ "email": format!("{name}@example.test"), "name": "Ada Lovelace", "subject": name })
+        json!({
+            "email": format!("{name}@example.test"),
+            "name": "Ada Lovelace",
+            "subject": name,
+            "system_role": "SYSTEM_ROLE_USER",
+        })
     }
 
     fn changes(_: &Value) -> Value {
-        json!({ "name": "Augusta Ada King" })
+        json!({ "name": "Augusta Ada King", "system_role": "SYSTEM_ROLE_SYSTEM_ADMIN" })
     }
 }
 

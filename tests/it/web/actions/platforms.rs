@@ -22,6 +22,24 @@ async fn a_platform_with_actions_stays() {
 }
 
 #[tokio::test]
+async fn a_platform_with_an_integration_in_the_catalogue_stays() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let id = stack.platform_named(&format!("{}-c", org.slug)).await;
+    let offer = json!({ "slug": format!("{}-c", org.slug), "name": "Rooms", "platform_id": id });
+    let method = "CatalogIntegrationService/CreateCatalogIntegration";
+    let offer = json!({ "catalog_integration": offer });
+    let offer = stack.platform().call(method, offer).await.unwrap();
+    let delete = json!({ "id": id });
+    let result = stack.platform().call("PlatformService/DeletePlatform", delete.clone()).await;
+    let status = assert_fails(result, Code::FailedPrecondition, Reason::ResourceInUse, None);
+    assert!(status.message().contains("integration_catalog"), "it says what: {status:?}");
+    let method = "CatalogIntegrationService/DeleteCatalogIntegration";
+    stack.platform().call(method, json!({ "id": offer["id"] })).await.unwrap();
+    stack.platform().call("PlatformService/DeletePlatform", delete).await.unwrap();
+}
+
+#[tokio::test]
 async fn organizations_read_platforms_and_change_none() {
     let stack = Stack::shared().await;
     let org = stack.organization().await;

@@ -104,13 +104,13 @@ fn kept(stack: &Stack) -> Vec<String> {
     on_disk(&stack.database.files_dir())
 }
 
-async fn count(stack: &Stack, table: &str) -> i64 {
+pub(super) async fn count(stack: &Stack, table: &str) -> i64 {
     let sql = sqlx::AssertSqlSafe(format!("select count(*) from web.{table}"));
     sqlx::query_scalar(sql).fetch_one(&stack.database.superuser()).await.unwrap()
 }
 
 /// Waits until a table has as many rows.
-async fn until_count(stack: &Stack, table: &str, rows: i64) {
+pub(super) async fn until_count(stack: &Stack, table: &str, rows: i64) {
     let give_up = Instant::now() + Duration::from_secs(20);
     while count(stack, table).await != rows {
         assert!(Instant::now() < give_up, "{table} never had {rows} rows");

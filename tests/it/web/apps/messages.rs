@@ -1,6 +1,6 @@
 //! Messages: threads, and what was read.
 
-use crate::conformance::resources::needed::made;
+use crate::conformance::resources::needed::{made, offer};
 use freehold_tests::{
     errors::assert_fails,
     stack::{Org, Stack},
@@ -39,6 +39,31 @@ async fn a_thread_is_its_first_message_and_what_follows_and_is_about_the_same() 
     let delete = json!({ "id": first["id"] });
     org.developer().call("MessageService/DeleteMessage", delete).await.unwrap();
     assert_eq!(bodies(&org, json!({})).await, ["Elsewhere"], "a thread goes with its beginning");
+}
+
+#[tokio::test]
+async fn a_reply_is_about_nothing_else_than_its_thread() {
+    let org = Stack::shared().await.organization().await;
+    let task = async || {
+        let task = json!({ "task": { "title": "T" } });
+        made(&org.developer(), "TaskService/CreateTask", task).await
+    };
+    let employee = async || {
+        let hire = json!({ "virtual_employee_id": offer(&org).await });
+        made(&org.admin(), "HiredEmployeeService/HireEmployee", hire).await
+    };
+    let (own, with) = (task().await, employee().await);
+    let first = json!({ "body": "First", "task_id": own, "hired_employee_id": with });
+    let first = say(&org, first).await.unwrap();
+    let other = [("task_id", task().await), ("hired_employee_id", employee().await)];
+    for (name, other) in other {
+        let reply = json!({ "body": "Second", "thread_id": first["id"], name: other });
+        let field = format!("message.{name}");
+        let result = say(&org, reply).await;
+        assert_fails(result, Code::InvalidArgument, Reason::InvalidField, field.as_str());
+    }
+    let same = json!({ "body": "Second", "thread_id": first["id"], "task_id": own });
+    assert_eq!(say(&org, same).await.unwrap()["hired_employee_id"], json!(with));
 }
 
 #[tokio::test]

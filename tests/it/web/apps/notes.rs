@@ -47,6 +47,18 @@ async fn filters_narrow_each_other() {
 }
 
 #[tokio::test]
+async fn notes_in_no_folder_are_found() {
+    let org = Stack::shared().await.organization().await;
+    let folder = json!({ "note_folder": { "name": "F" } });
+    let folder = made(&org.developer(), "NoteFolderService/CreateNoteFolder", folder).await;
+    note(&org, json!({ "title": "A", "folder_id": folder })).await;
+    note(&org, json!({ "title": "B" })).await;
+    assert_eq!(titles(&org, json!({})).await, ["B", "A"]);
+    assert_eq!(titles(&org, json!({ "top": true })).await, ["B"]);
+    assert!(titles(&org, json!({ "top": true, "folder_id": folder })).await.is_empty());
+}
+
+#[tokio::test]
 async fn the_last_changed_comes_first_when_asked_for_over_all_pages() {
     let org = Stack::shared().await.organization().await;
     let first = note(&org, json!({ "title": "A" })).await;

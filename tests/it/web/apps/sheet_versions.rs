@@ -81,6 +81,30 @@ async fn a_deleted_sheet_takes_no_version_until_it_is_back() {
 }
 
 #[tokio::test]
+async fn what_was_in_a_deleted_sheet_is_seen_again_when_it_is_back() {
+    let org = Stack::shared().await.organization().await;
+    let (gone, kept) = (sheet(&org).await, sheet(&org).await);
+    let version = keep(&org, &gone, 1, 0).await.unwrap();
+    let other = keep(&org, &kept, 2, 0).await.unwrap();
+    let get = async || {
+        let id = json!({ "id": version["id"] });
+        org.viewer().call("SheetVersionService/GetSheetVersion", id).await
+    };
+    let list = async |list: Value| {
+        let list = org.viewer().call("SheetVersionService/ListSheetVersions", list).await.unwrap();
+        list["sheet_versions"].as_array().cloned().unwrap_or_default()
+    };
+    let id = json!({ "id": gone });
+    org.developer().call("SheetService/DeleteSheet", id.clone()).await.unwrap();
+    assert_fails(get().await, Code::NotFound, Reason::ResourceNotFound, None);
+    assert_eq!(list(json!({})).await, [other.clone()]);
+    assert!(list(json!({ "sheet_id": gone })).await.is_empty());
+    org.developer().call("SheetService/UndeleteSheet", id).await.unwrap();
+    assert_eq!(get().await.unwrap(), version);
+    assert_eq!(list(json!({})).await, [other, version]);
+}
+
+#[tokio::test]
 async fn a_version_that_is_too_large_is_refused() {
     let org = Stack::shared().await.organization().await;
     let sheet = sheet(&org).await;

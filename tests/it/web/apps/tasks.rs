@@ -51,6 +51,32 @@ async fn a_task_has_one_assignee_and_is_handed_over_by_naming_the_next() {
 }
 
 #[tokio::test]
+async fn nothing_new_is_below_a_deleted_task_or_about_it() {
+    let org = Stack::shared().await.organization().await;
+    let gone = task(&org, json!({ "title": "T" })).await;
+    let say = async |message: Value| {
+        let request = json!({ "message": message });
+        org.developer().call("MessageService/CreateMessage", request).await
+    };
+    let thread = say(json!({ "body": "First", "task_id": gone })).await.unwrap();
+    let id = json!({ "id": gone });
+    org.developer().call("TaskService/DeleteTask", id.clone()).await.unwrap();
+    let below = async || {
+        let below = json!({ "task": { "title": "U", "parent_task_id": gone } });
+        org.developer().call("TaskService/CreateTask", below).await
+    };
+    assert_fails(below().await, Code::NotFound, Reason::ResourceNotFound, None);
+    for message in [json!({ "task_id": gone }), json!({ "thread_id": thread["id"] })] {
+        let mut message = message;
+        message["body"] = json!("Second");
+        assert_fails(say(message).await, Code::NotFound, Reason::ResourceNotFound, None);
+    }
+    org.developer().call("TaskService/UndeleteTask", id).await.unwrap();
+    below().await.unwrap();
+    say(json!({ "body": "Second", "thread_id": thread["id"] })).await.unwrap();
+}
+
+#[tokio::test]
 async fn whoever_leaves_leaves_their_tasks_behind() {
     let org = Stack::shared().await.organization().await;
     let employee = employee(&org).await;

@@ -34,6 +34,51 @@ async fn a_new_price_is_the_next_version_also_when_many_set_it_at_once() {
 }
 
 #[tokio::test]
+async fn a_price_that_is_announced_hides_none_that_is_in_force() {
+    let org = Stack::shared().await.organization().await;
+    let operation = format!("op.{}", WorkerId::generate().0.simple());
+    let announced = "2099-01-01T00:00:00Z";
+    for from in ["2026-11-01T00:00:00Z", announced] {
+        let price = json!({
+            "operation": operation, "unit": "call", "credits": "1", "effective_time": from,
+        });
+        let request = json!({ "credit_price": price });
+        org.everywhere().call("CreditPriceService/CreateCreditPrice", request).await.unwrap();
+    }
+    let list = json!({ "operation": operation, "current": true });
+    let list = org.viewer().call("CreditPriceService/ListCreditPrices", list).await.unwrap();
+    let versions: Vec<_> =
+        list["credit_prices"].as_array().unwrap().iter().map(|it| &it["version"]).collect();
+    assert_eq!(versions, [&json!(1)]);
+}
+
+#[tokio::test]
+async fn an_organization_says_what_it_has_subscribed_to() {
+    let org = Stack::shared().await.organization().await;
+    let tier = tier(&org, "Pro").await;
+    let info = async || {
+        let get = json!({ "id": org.id });
+        let org = org.viewer().call("OrganizationService/GetOrganization", get).await.unwrap();
+        org["subscription_info"].clone()
+    };
+    assert!(info().await.as_object().is_none_or(serde_json::Map::is_empty));
+    let subscription = json!({
+        "tier_id": tier, "period_start_time": "2026-11-01T00:00:00Z", "period_end_time": "2026-12-01T00:00:00Z",
+    });
+    let request = json!({ "subscription": subscription });
+    let made = org.owner().call("SubscriptionService/CreateSubscription", request).await.unwrap();
+    let get = json!({ "id": tier });
+    let tier = org.viewer().call("SubscriptionTierService/GetSubscriptionTier", get).await.unwrap();
+    let told = info().await;
+    assert_eq!((&told["tier"], &told["status"]), (&tier["slug"], &json!("active")));
+    assert_eq!(told["period_end_time"], "2026-12-01T00:00:00+00:00");
+    let end = json!({ "id": made["id"], "status": "SUBSCRIPTION_STATUS_ENDED" });
+    let end = json!({ "subscription": end, "update_mask": ["status"] });
+    org.owner().call("SubscriptionService/UpdateSubscription", end).await.unwrap();
+    assert!(info().await.as_object().is_none_or(serde_json::Map::is_empty));
+}
+
+#[tokio::test]
 async fn an_organization_has_one_subscription_that_has_not_ended() {
     let org = Stack::shared().await.organization().await;
     let (free, pro) = (tier(&org, "Free").await, tier(&org, "Pro").await);

@@ -107,6 +107,30 @@ async fn a_position_is_closed_at_a_price_after_it_was_opened() {
 }
 
 #[tokio::test]
+async fn a_wallet_is_connected_once_however_its_address_is_written() {
+    let org = Stack::shared().await.organization().await;
+    let connect = async |chain: &str, address: &str| {
+        let wallet = json!({ "chain": format!("WALLET_CHAIN_{chain}"), "address": address });
+        let request = json!({ "wallet_connection": wallet });
+        org.viewer().call("WalletConnectionService/CreateWalletConnection", request).await
+    };
+    let evm = "0x5aAeb6053F3E94C9b9A09f33669435E7Ef1BeAed";
+    let capitals = format!("0x{}", evm[2..].to_uppercase());
+    let segwit = "bc1qw508d6qejxtdg4y5r3zarvary0c5xw7kv8f3t4";
+    for (chain, kept, spellings) in [
+        ("ETHEREUM", evm, [evm.to_lowercase(), capitals, evm.to_owned()]),
+        ("BITCOIN", segwit, [segwit.to_uppercase(), segwit.to_owned(), segwit.to_uppercase()]),
+    ] {
+        let first = connect(chain, &spellings[0]).await.unwrap();
+        assert_eq!(first["address"], kept);
+        for again in &spellings[1..] {
+            let result = connect(chain, again).await;
+            assert_fails(result, Code::AlreadyExists, Reason::ResourceAlreadyExists, None);
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_mistyped_address_is_refused() {
     let org = Stack::shared().await.organization().await;
     let connect = async |chain: &str, address: &str| {

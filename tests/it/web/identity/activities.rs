@@ -1,6 +1,11 @@
 //! The audit trail: one line for each change, none for what failed.
 
-use freehold_tests::stack::{Org, Stack};
+use freehold_tests::{
+    database::TestDatabase,
+    process::{Layout, Processes},
+    settings::Settings,
+    stack::{Org, Stack},
+};
 use serde_json::{Value, json};
 
 async fn of(org: &Org, resource: &Value) -> Vec<Value> {
@@ -131,4 +136,30 @@ async fn an_organization_reads_of_what_the_platform_did_to_its_members() {
     let actions: Vec<_> = trail.iter().map(|it| it["action"].as_str().unwrap()).collect();
     assert_eq!(actions, ["ReactivateUser", "DeactivateUser", "AddMember"]);
     assert_eq!(trail[0]["actor_user_id"], "");
+}
+
+/// What belongs to nobody's trail is in the log: once it is committed, and not if that fails.
+#[tokio::test]
+async fn the_log_tells_of_what_the_platform_has_changed_and_of_nothing_else() {
+    let layout = Layout { webs: 1, ..Layout::default() };
+    let database = TestDatabase::create().await;
+    let all = Processes::start_on(database, &layout, &Settings::default()).await;
+    let create = async |slug: &str| {
+        let request = json!({ "platform": { "slug": slug, "name": slug } });
+        all.platform().call("PlatformService/CreatePlatform", request).await
+    };
+    let told = || {
+        let log = all.webs[0].log();
+        log.lines().filter(|it| it.contains("CreatePlatform") && it.contains("changed")).count()
+    };
+    create("kept").await.unwrap();
+    assert_eq!(told(), 1, "{}", all.webs[0].log());
+    // It fails at the very end.
+    let refuse = "
+        create function web.refuse() returns trigger language plpgsql as $$ begin raise 'not today'; end $$;
+        create constraint trigger refused after insert on web.app_platforms deferrable initially deferred
+            for each row execute function web.refuse()";
+    sqlx::raw_sql(refuse).execute(&all.database.superuser()).await.unwrap();
+    create("refused").await.unwrap_err();
+    assert_eq!(told(), 1, "{}", all.webs[0].log());
 }

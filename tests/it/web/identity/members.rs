@@ -1,6 +1,7 @@
 //! Members: who makes whom what, and the last owner.
 
 use freehold_tests::{
+    client::{As, Caller},
     errors::assert_fails,
     stack::{Org, Stack},
 };
@@ -18,7 +19,7 @@ fn email() -> String {
 
 async fn owners(org: &Org) -> usize {
     let request = json!({ "role": "MEMBER_ROLE_OWNER" });
-    let list = org.viewer().call("MemberService/ListMembers", request).await;
+    let list = org.developer().call("MemberService/ListMembers", request).await;
     list.unwrap()["members"].as_array().unwrap().len()
 }
 
@@ -38,6 +39,70 @@ async fn the_last_owner_neither_leaves_nor_steps_down() {
     owner.call("MemberService/UpdateMember", role(&org.admin.user_id, "OWNER")).await.unwrap();
     owner.call("MemberService/RemoveMember", id).await.unwrap();
     assert_eq!(owners(&org).await, 1);
+}
+
+#[tokio::test]
+async fn an_owner_who_is_not_active_does_not_count() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let up = role(&org.admin.user_id, "OWNER");
+    org.owner().call("MemberService/UpdateMember", up).await.unwrap();
+    let other = json!({ "id": org.admin.user_id });
+    stack.platform().call("UserService/DeactivateUser", other.clone()).await.unwrap();
+    let down = role(&org.owner.user_id, "VIEWER");
+    for (method, request) in [
+        ("MemberService/UpdateMember", down),
+        ("MemberService/RemoveMember", json!({ "user_id": org.owner.user_id })),
+        ("MemberService/LeaveOrganization", json!({})),
+        ("UserService/PurgeUser", json!({ "id": org.owner.user_id })),
+    ] {
+        let result = org.owner().call(method, request).await;
+        assert_fails(result, Code::FailedPrecondition, Reason::LastOwner, None);
+    }
+    // Whoever does not count may go.
+    let gone = json!({ "user_id": org.admin.user_id });
+    org.owner().call("MemberService/RemoveMember", gone).await.unwrap();
+    assert_eq!(owners(&org).await, 1);
+}
+
+#[tokio::test]
+async fn nobody_becomes_owner_who_is_being_purged() {
+    let stack = Stack::builder().without_runtime().set_web("PURGE_SETTLE", "1h").start().await;
+    let org = stack.organization().await;
+    let gone = json!({ "id": org.viewer.user_id });
+    org.viewer().call("UserService/PurgeUser", gone).await.unwrap();
+    let up = role(&org.viewer.user_id, "OWNER");
+    let result = org.owner().call("MemberService/UpdateMember", up).await;
+    assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+    assert_eq!(owners(&org).await, 1);
+}
+
+#[tokio::test]
+async fn whoever_wants_to_leaves_and_needs_nobody_for_it() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let leave = async |by: Caller| by.call("MemberService/LeaveOrganization", json!({})).await;
+    leave(org.viewer()).await.unwrap();
+    leave(org.developer()).await.unwrap();
+    let gone = json!({ "user_id": org.viewer.user_id });
+    let result = org.admin().call("MemberService/GetMember", gone).await;
+    assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+    let result = leave(org.viewer()).await;
+    assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
+    let trail = json!({ "resource_id": org.viewer.user_id });
+    let trail = org.admin().call("ActivityService/ListActivities", trail).await.unwrap();
+    assert_eq!(trail["activities"][0]["action"], "LeaveOrganization");
+
+    assert_fails(leave(org.platform()).await, Code::PermissionDenied, Reason::UserMissing, None);
+    let result = leave(org.owner()).await;
+    assert_fails(result, Code::FailedPrecondition, Reason::LastOwner, None);
+    // A key that was made to do less does not take its member away.
+    let key = json!({ "name": "less", "role": "MEMBER_ROLE_VIEWER", "user_id": org.admin.user_id });
+    let key = json!({ "api_key": key });
+    let key = org.admin().call("ApiKeyService/CreateApiKey", key).await.unwrap();
+    let less = org.admin().with_identity(As::key(key["secret"].as_str().unwrap()));
+    assert_fails(leave(less).await, Code::PermissionDenied, Reason::RoleTooLow, None);
+    leave(org.admin()).await.unwrap();
 }
 
 #[tokio::test]

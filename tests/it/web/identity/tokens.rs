@@ -151,6 +151,74 @@ async fn an_inactive_user_is_refused_with_a_token() {
     assert_fails(result, Code::PermissionDenied, Reason::UserInactive, None);
 }
 
+/// Sets what a user may do on the platform, by its own key.
+async fn set_system_role(world: &World, user: &str, role: &str) -> Result<Value, Status> {
+    let user = json!({ "id": user, "system_role": format!("SYSTEM_ROLE_{role}") });
+    let request = json!({ "user": user, "update_mask": ["system_role"] });
+    world.stack.platform().call("UserService/UpdateUser", request).await
+}
+
+#[tokio::test]
+async fn a_system_administrator_acts_in_any_organization_that_it_names_as_itself() {
+    let issuer = Issuer::new(&[Signer::es256("a")]);
+    let world = world("JWT_JWKS_FILE", issuer.file()).await;
+    let token = issuer.signers[0].sign(&world.claims());
+    let other = world.stack.organization().await;
+    let there = world.stack.nobody().with_identity(As::key(&token).in_org(&other.id));
+    let note = async || {
+        let note = json!({ "note": { "title": "N" } });
+        there.call("NoteService/CreateNote", note).await
+    };
+    assert_fails(note().await, Code::NotFound, Reason::ResourceNotFound, None);
+    set_system_role(&world, &world.user_id, "SYSTEM_ADMIN").await.unwrap();
+    let made = note().await.unwrap();
+    assert_eq!(made["created_by"], json!(world.user_id));
+    let trail = json!({ "resource_id": made["id"] });
+    let trail = other.admin().call("ActivityService/ListActivities", trail).await.unwrap();
+    assert_eq!(trail["activities"][0]["actor_user_id"], json!(world.user_id));
+    let tier = json!({ "subscription_tier": { "slug": "system", "name": "System" } });
+    there.call("SubscriptionTierService/CreateSubscriptionTier", tier).await.unwrap();
+
+    let nowhere = As::key(&token).in_org(&UserId::generate().to_string());
+    let nowhere = world.stack.nobody().with_identity(nowhere);
+    let result = nowhere.call("NoteService/ListNotes", json!({})).await;
+    assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+    // Without a name it is who it was.
+    let anywhere = world.stack.nobody().with_identity(As::key(&token));
+    let list = anywhere.call("OrganizationService/ListOrganizations", json!({})).await.unwrap();
+    assert_eq!(list["organizations"].as_array().unwrap().len(), 1);
+
+    set_system_role(&world, &world.user_id, "USER").await.unwrap();
+    assert_fails(note().await, Code::NotFound, Reason::ResourceNotFound, None);
+}
+
+#[tokio::test]
+async fn only_the_key_of_the_platform_makes_system_administrators() {
+    let issuer = Issuer::new(&[Signer::es256("a")]);
+    let world = world("JWT_JWKS_FILE", issuer.file()).await;
+    let token = issuer.signers[0].sign(&world.claims());
+    let admin = world.with(&token);
+    let change = |id: &str, role: &str, mask: Value| {
+        let user = json!({ "id": id, "name": "Ada", "system_role": role });
+        json!({ "user": user, "update_mask": mask })
+    };
+    let update = async |caller: &Caller, request: Value| {
+        caller.call("UserService/UpdateUser", request).await
+    };
+    let highest = "SYSTEM_ROLE_SYSTEM_ADMIN";
+    for mask in [json!(["system_role"]), Value::Null] {
+        let result = update(&admin, change(&world.user_id, highest, mask)).await;
+        assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    }
+    // What is so already may be said.
+    update(&admin, change(&world.user_id, "SYSTEM_ROLE_USER", Value::Null)).await.unwrap();
+    set_system_role(&world, &world.user_id, "SYSTEM_ADMIN").await.unwrap();
+    let viewer = &world.org.viewer.user_id;
+    let result = update(&admin, change(viewer, highest, json!(["system_role"]))).await;
+    assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    update(&admin, change(viewer, highest, json!(["name"]))).await.unwrap();
+}
+
 #[tokio::test]
 async fn a_new_key_of_the_issuer_is_fetched_when_it_is_first_seen() {
     let server = issuer::Server::start(&[Signer::es256("old")]).await;

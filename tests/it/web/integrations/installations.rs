@@ -7,6 +7,7 @@ use freehold_tests::{
 };
 use serde_json::{Value, json};
 use shared_db::{error::Reason, ids::WorkerId};
+use std::time::Duration;
 use tonic::{Code, Status};
 
 const CREATE: &str = "CatalogIntegrationService/CreateCatalogIntegration";
@@ -91,6 +92,95 @@ async fn an_upgrade_says_what_it_changes_before_it_does() {
     let upgraded = upgrade(2).await.unwrap();
     assert_eq!((&upgraded["version"], &upgraded["price_credits"]), (&json!(2), &json!("2.5")));
     assert_eq!(upgraded["scopes"], json!(["read", "write"]));
+}
+
+/// Stands for an upgrade by somebody else, whose transaction is open while a configuration is written.
+#[tokio::test]
+async fn a_configuration_is_checked_against_what_is_pinned_when_it_is_written() {
+    let stack = Stack::builder().without_runtime().start().await;
+    let org = stack.organization().await;
+    let offer = offer(&org, json!({})).await;
+    let installed = install(&org, &offer).await.unwrap();
+    let there = configure(&org, &installed, json!({ "room": "a" })).await.unwrap();
+    let superuser = stack.database.superuser();
+    let create =
+        json!({ "installation_id": installed["id"], "name": "Hall", "config": { "room": "b" } });
+    let update = json!({ "id": there["id"], "config": { "room": "b" } });
+    for (method, request) in [
+        ("CreateIntegration", json!({ "integration": create })),
+        ("UpdateIntegration", json!({ "integration": update, "update_mask": ["config"] })),
+    ] {
+        let mut upgrade = superuser.begin().await.unwrap();
+        let pin = "update web.user_installations set config_schema = '{\"required\": [\"floor\"]}'";
+        sqlx::query(pin).execute(&mut *upgrade).await.unwrap();
+        let admin = org.admin();
+        let method = format!("IntegrationService/{method}");
+        let (result, ()) = tokio::join!(admin.call(&method, request), async {
+            stack.database.until_somebody_waits().await;
+            upgrade.commit().await.unwrap();
+        });
+        assert_fails(result, Code::InvalidArgument, Reason::SchemaMismatch, "integration.config");
+        let again = "update web.user_installations set config_schema = '{}'";
+        sqlx::query(again).execute(&superuser).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn of_two_upgrades_the_older_is_not_the_last_and_a_preview_waits_for_none() {
+    let stack = Stack::builder().without_runtime().start().await;
+    let org = stack.organization().await;
+    let offer = offer(&org, json!({})).await;
+    let installed = install(&org, &offer).await.unwrap();
+    configure(&org, &installed, json!({ "room": "a" })).await.unwrap();
+    let raise = async |price: &str| {
+        let change = json!({ "id": offer, "price_credits": price });
+        let change = json!({ "catalog_integration": change, "update_mask": ["price_credits"] });
+        let method = "CatalogIntegrationService/UpdateCatalogIntegration";
+        org.everywhere().call(method, change).await.unwrap();
+    };
+    raise("2").await;
+    let mut other = stack.database.superuser().begin().await.unwrap();
+    for table in ["user_installations", "integrations"] {
+        let hold = sqlx::AssertSqlSafe(format!("select 1 from web.{table} for update"));
+        sqlx::query(hold).execute(&mut *other).await.unwrap();
+    }
+    let id = json!({ "id": installed["id"] });
+    let preview = "InstallationService/PreviewInstallationUpgrade";
+    let viewer = org.viewer();
+    let preview = viewer.call(preview, id.clone());
+    let preview = tokio::time::timeout(Duration::from_secs(10), preview).await;
+    assert_eq!(preview.expect("it waits for nobody").unwrap()["to_version"], 2);
+
+    let upgrade = json!({ "id": installed["id"], "to_version": 2 });
+    let admin = org.admin();
+    let upgrade = admin.call("InstallationService/UpgradeInstallation", upgrade);
+    let (result, ()) = tokio::join!(upgrade, async {
+        stack.database.until_somebody_waits().await;
+        raise("3").await;
+        let pin = "update web.user_installations set version = 3, price_credits = 3";
+        sqlx::query(pin).execute(&mut *other).await.unwrap();
+        other.commit().await.unwrap();
+    });
+    assert_fails(result, Code::FailedPrecondition, Reason::VersionChanged, None);
+    let pinned = org.viewer().call("InstallationService/GetInstallation", id).await.unwrap();
+    assert_eq!(pinned["version"], 3);
+}
+
+#[tokio::test]
+async fn an_installation_has_a_hundred_integrations_at_most() {
+    let stack = Stack::builder().without_runtime().start().await;
+    let org = stack.organization().await;
+    let offer = offer(&org, json!({})).await;
+    let installed = install(&org, &offer).await.unwrap();
+    let fill = "insert into web.integrations (org_id, id, installation_id, name, config)
+        select org_id, gen_random_uuid(), id, 'Room ' || n, '{\"room\": \"a\"}'
+        from web.user_installations, generate_series(1, 99) as n";
+    sqlx::query(fill).execute(&stack.database.superuser()).await.unwrap();
+    configure(&org, &installed, json!({ "room": "a" })).await.unwrap();
+    let more = json!({ "installation_id": installed["id"], "name": "One more", "config": { "room": "a" } });
+    let more = json!({ "integration": more });
+    let result = org.admin().call("IntegrationService/CreateIntegration", more).await;
+    assert_fails(result, Code::ResourceExhausted, Reason::TooManyIntegrations, None);
 }
 
 #[tokio::test]

@@ -101,6 +101,63 @@ async fn a_configuration_fits_the_schema_that_is_pinned() {
     assert_fails(result, Code::InvalidArgument, Reason::InvalidJsonSchema, field);
 }
 
+/// Stands for somebody else, whose transaction is open while an employee is changed or upgraded.
+#[tokio::test]
+async fn what_is_pinned_and_what_is_configured_do_not_change_past_each_other() {
+    let stack = Stack::builder().without_runtime().start().await;
+    let org = stack.organization().await;
+    let offer = offer(&org).await;
+    let hired = hire(&org, json!({ "virtual_employee_id": offer })).await.unwrap();
+    let superuser = stack.database.superuser();
+    let meanwhile = async |method: &str, request: Value, change: &'static str| {
+        let mut other = superuser.begin().await.unwrap();
+        sqlx::query("select 1 from web.hired_employees for update")
+            .execute(&mut *other)
+            .await
+            .unwrap();
+        let admin = org.admin();
+        let (result, ()) = tokio::join!(admin.call(method, request), async {
+            stack.database.until_somebody_waits().await;
+            sqlx::query(change).execute(&mut *other).await.unwrap();
+            other.commit().await.unwrap();
+        });
+        result
+    };
+    // The schema is another one by the time that a configuration is written.
+    let update = json!({ "id": hired["id"], "config": { "tone": "kind" } });
+    let update = json!({ "hired_employee": update, "update_mask": ["config"] });
+    let pin = "update web.hired_employees set config_schema = '{\"required\": [\"pace\"]}'";
+    let result = meanwhile("HiredEmployeeService/UpdateHiredEmployee", update, pin).await;
+    assert_fails(result, Code::InvalidArgument, Reason::SchemaMismatch, "hired_employee.config");
+    // So is the configuration by the time that a version is pinned.
+    let schema = json!({ "type": "object", "properties": { "tone": { "type": "string" } } });
+    let version =
+        change_offer(&org, &offer, json!({ "config_schema": schema })).await["version"].clone();
+    let upgrade = json!({ "id": hired["id"], "to_version": version });
+    let configure = "update web.hired_employees set config = '{\"tone\": 3}'";
+    let result = meanwhile("HiredEmployeeService/UpgradeEmployee", upgrade, configure).await;
+    assert_fails(result, Code::FailedPrecondition, Reason::SchemaMismatch, None);
+}
+
+/// What was refused has left nothing behind, its id included.
+#[tokio::test]
+async fn who_is_hired_under_a_request_id_is_hired_once_and_a_refusal_takes_no_id() {
+    let org = Stack::shared().await.organization().await;
+    let offer = offer(&org).await;
+    change_offer(&org, &offer, json!({ "listed": false })).await;
+    let request = json!({ "virtual_employee_id": offer, "request_id": "hire-1" });
+    let result = hire(&org, request.clone()).await;
+    assert_fails(result, Code::FailedPrecondition, Reason::NotListed, None);
+    change_offer(&org, &offer, json!({ "listed": true })).await;
+    let hired = hire(&org, request.clone()).await.unwrap();
+    // The answer is that of before, whatever has become of the offer since.
+    change_offer(&org, &offer, json!({ "listed": false, "price_usd_monthly": "99" })).await;
+    assert_eq!(hire(&org, request).await.unwrap(), hired);
+    let trail = json!({ "resource_id": hired["id"] });
+    let trail = org.admin().call("ActivityService/ListActivities", trail).await.unwrap();
+    assert_eq!(trail["activities"].as_array().unwrap().len(), 1, "a repetition leaves no line");
+}
+
 #[tokio::test]
 async fn its_agent_is_one_of_the_organization_and_its_address_is_its_own() {
     let stack = Stack::shared().await;

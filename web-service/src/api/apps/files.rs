@@ -9,12 +9,12 @@ use crate::{
         change::Change,
         files::{self as app, Download, Files, urls::Grant},
     },
-    store::apps::files::{self, File, FileFilter, FilePatch, Within, deleted},
+    store::apps::files::{self, File, FileFilter, FilePatch},
 };
 use chrono::TimeDelta;
 use futures_util::{Stream, StreamExt, TryStreamExt, stream};
 use shared_db::{
-    error::{self, Error, Reason},
+    error::{Error, Reason},
     ids::{Etag, FileId},
     service::{Mask, accept, accept_stream},
     wire::{self, timestamp},
@@ -65,8 +65,11 @@ impl file_service_server::FileService for FileService {
     ) -> Result<Response<pb::ListFilesResponse>> {
         let (caller, request) = accept(request)?;
         let text = |it: String| (!it.is_empty()).then_some(it);
+        let folder = request.folder_id.as_deref().unwrap_or_default();
         let filter = FileFilter {
-            within: within("folder_id", request.folder_id.as_deref())?,
+            folder_id: request::id_if_any("folder_id", folder)?,
+            // Absent is anywhere, and empty the root.
+            top: request.top || request.folder_id.as_deref() == Some(""),
             tag: text(request.tag),
             query: text(request.query),
             media_type_prefix: text(request.media_type_prefix),
@@ -161,11 +164,9 @@ impl file_service_server::FileService for FileService {
         request: Request<pb::UndeleteFileRequest>,
     ) -> Result<Response<pb::File>> {
         let (caller, request) = accept(request)?;
-        let (org, id): (_, FileId) = (caller.org()?, request::id("id", &request.id)?);
+        let id = request::id("id", &request.id)?;
         let etag = Etag::expected(&request.etag);
-        let file = Change::new(&caller, "UndeleteFile", id)
-            .apply(&self.app.db, async |tx| deleted::undelete(tx, org, id, etag).await)
-            .await?;
+        let file = app::undelete(&self.app, &caller, id, etag).await?;
         Ok(Response::new(self.message(file)?))
     }
 
@@ -223,13 +224,4 @@ fn to_wire(it: File, files: &Files) -> Result<pb::File, Error> {
         purge_time: it.deleted_at.map(|it| timestamp(it + window)),
         etag: it.etag.to_string(),
     })
-}
-
-/// The folder that a filter names: absent is anywhere, and empty the root.
-fn within(field: &'static str, id: Option<&str>) -> error::Result<Within> {
-    match id {
-        None => Ok(Within::Anywhere),
-        Some("") => Ok(Within::Root),
-        Some(id) => request::id(field, id).map(Within::Folder),
-    }
 }

@@ -91,6 +91,15 @@ impl member_service_server::MemberService for MemberService {
         app::members::remove(&self.app, &caller, user).await?;
         Ok(Response::new(()))
     }
+
+    async fn leave_organization(
+        &self,
+        request: Request<pb::LeaveOrganizationRequest>,
+    ) -> Result<Response<()>> {
+        let (caller, _) = accept(request)?;
+        app::members::leave(&self.app, &caller).await?;
+        Ok(Response::new(()))
+    }
 }
 
 pub(super) fn role(field: &'static str, it: pb::MemberRole) -> Result<MemberRole, Error> {

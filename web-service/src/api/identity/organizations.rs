@@ -146,7 +146,7 @@ impl From<Organization> for pb::Organization {
             description: it.description,
             url: it.url,
             settings: json::to_struct(it.settings),
-            subscription_info: json::to_struct(it.subscription_info),
+            subscription_info: it.subscription_info.and_then(json::to_struct),
             created_by: it.created_by.map(|it| it.to_string()).unwrap_or_default(),
             create_time: Some(timestamp(it.created_at)),
             update_time: Some(timestamp(it.updated_at)),

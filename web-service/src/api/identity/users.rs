@@ -3,7 +3,11 @@
 use crate::{
     api::request::{self, list_id},
     app::{self, App, change::Change},
-    store::identity::users::{self, NewUser, User, UserPatch},
+    resource::{Column, Condition},
+    store::{
+        enums::SystemRole,
+        identity::users::{self, NewUser, User, UserPatch},
+    },
 };
 use shared_db::{
     error::Error,
@@ -55,7 +59,8 @@ impl user_service_server::UserService for UserService {
             return Err(Error::invalid("user.current_organization_id", problem).into());
         }
         let subject = user.subject.filter(|it| !it.is_empty());
-        let new = NewUser { email: user.email, name: user.name, subject };
+        let system_role = SystemRole::from_wire("user.system_role", user.system_role)?;
+        let new = NewUser { email: user.email, name: user.name, subject, system_role };
         let id = UserId::generate();
         let user = Change::new(&caller, "CreateUser", id)
             .across_organizations()
@@ -73,6 +78,7 @@ impl user_service_server::UserService for UserService {
         let id = request::id("user.id", &user.id)?;
         let mask = Mask::new::<pb::User>(request.update_mask)?;
         let etag = Etag::expected(&user.etag);
+        let system_role = <SystemRole as Condition>::read("user.system_role", &user.system_role)?;
         let current_org = user
             .current_organization_id
             .map(|it| request::id("user.current_organization_id", &it))
@@ -80,6 +86,7 @@ impl user_service_server::UserService for UserService {
         let patch = UserPatch {
             name: mask.pick("name", user.name),
             current_org: mask.pick("current_organization_id", current_org),
+            system_role: mask.pick("system_role", system_role).flatten(),
         };
         let user = app::users::update(&self.app, &caller, id, etag, patch, mask.fields()).await?;
         Ok(Response::new(seen_by(&caller, user)))
@@ -119,16 +126,12 @@ impl user_service_server::UserService for UserService {
 /// A user as the caller may see it. What tells of its life in other organizations is for itself and the platform.
 fn seen_by(caller: &Caller, it: User) -> pb::User {
     let whole = caller.is_platform() || caller.user == Some(it.id);
-    let system_role = match it.system_role.as_str() {
-        "system_admin" => pb::SystemRole::SystemAdmin,
-        _ => pb::SystemRole::User,
-    };
     pb::User {
         id: it.id.to_string(),
         email: it.email,
         name: it.name,
         active: it.active,
-        system_role: system_role.into(),
+        system_role: it.system_role.into_wire(),
         current_organization_id: it.current_org_id.filter(|_| whole).map(|it| it.to_string()),
         last_login_time: it.last_login_at.filter(|_| whole).map(timestamp),
         subject: it.subject.filter(|_| whole),

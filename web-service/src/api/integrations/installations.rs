@@ -2,7 +2,10 @@
 
 use crate::{
     api::request,
-    app::integrations::{self, Upgrade},
+    app::{
+        integrations::{self, Upgrade},
+        once::Asked,
+    },
     resource::{Column, Resource, service},
     store::integrations::installations::Installation,
 };
@@ -16,10 +19,11 @@ service! {
             &self,
             request: Request<pb::InstallIntegrationRequest>,
         ) -> Result<Response<pb::Installation>> {
-            let (caller, request) = accept(request)?;
+            let (caller, mut request) = accept(request)?;
+            let request_id = std::mem::take(&mut request.request_id);
+            let asked = Asked::new("InstallIntegration", request_id, &request);
             let what = request::id("catalog_integration_id", &request.catalog_integration_id)?;
-            let installed = integrations::install(&self.app, &caller, what).await?;
-            Ok(Response::new(installed.into_wire()?))
+            Ok(Response::new(integrations::install(&self.app, &caller, &asked, what).await?))
         }
 
         async fn uninstall_integration(

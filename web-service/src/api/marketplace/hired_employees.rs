@@ -2,7 +2,10 @@
 
 use crate::{
     api::request,
-    app::marketplace::{self, Upgrade},
+    app::{
+        marketplace::{self, Upgrade},
+        once::Asked,
+    },
     resource::{Column, Object, Resource, service},
     store::marketplace::hired_employees::{HiredEmployee, NewHiredEmployee},
 };
@@ -16,7 +19,9 @@ service! {
             &self,
             request: Request<pb::HireEmployeeRequest>,
         ) -> Result<Response<pb::HiredEmployee>> {
-            let (caller, request) = accept(request)?;
+            let (caller, mut request) = accept(request)?;
+            let request_id = std::mem::take(&mut request.request_id);
+            let asked = Asked::new("HireEmployee", request_id, &request);
             let whom = request::id("virtual_employee_id", &request.virtual_employee_id)?;
             let agent_id = request.agent_id.map(|it| request::id("agent_id", &it)).transpose()?;
             let new = NewHiredEmployee {
@@ -26,8 +31,7 @@ service! {
                 shared: request.shared,
                 agent_id,
             };
-            let hired = marketplace::hire(&self.app, &caller, whom, new).await?;
-            Ok(Response::new(hired.into_wire()?))
+            Ok(Response::new(marketplace::hire(&self.app, &caller, &asked, whom, new).await?))
         }
 
         async fn preview_employee_upgrade(

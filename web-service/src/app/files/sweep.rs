@@ -1,18 +1,23 @@
-//! Removes what nobody can reach any more: files that were deleted long ago, bytes that no file has, and what uploads that died have
-//! left behind. It runs in every replica and needs no leader: two that do the same do it once.
+//! Removes what nobody can reach any more: files, notes, tasks and sheets that were deleted long ago, bytes that no file has, and what
+//! uploads that died have left behind. It runs in every replica and needs no leader: two that do the same do it once.
 
 use crate::{
     app::App,
+    resource::Undelete,
     storage::Address,
-    store::apps::{file_blobs, files::deleted},
+    store::apps::{file_blobs, files::deleted, notes::Note, sheets::Sheet, tasks::Task},
 };
 use anyhow::Result;
 use shared_db::{error, scope::Scope};
+use sqlx::PgConnection;
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;
 
-/// Rows that are looked at, or removed, in one transaction.
+/// Bytes that are looked at in one transaction.
 const BATCH: i64 = 1000;
+
+/// Rows of one kind that are removed in one transaction.
+const PURGED_AT_ONCE: i64 = 200;
 
 /// Works until `stop`. An error of the database ends it; it is started again.
 pub async fn run(app: App, stop: CancellationToken) -> Result<()> {
@@ -33,7 +38,10 @@ const UPLOAD_AGE_MIN: Duration = Duration::from_hours(1);
 
 /// Looks through everything once.
 pub async fn pass(app: &App) -> error::Result<()> {
-    purge(app).await?;
+    purge(app, deleted::purge).await?;
+    purge(app, Note::sweep).await?;
+    purge(app, Task::sweep).await?;
+    purge(app, Sheet::sweep).await?;
     let mut after = None;
     loop {
         let mut tx = app.db.begin(Scope::Platform).await?;
@@ -56,12 +64,17 @@ pub async fn pass(app: &App) -> error::Result<()> {
     Ok(())
 }
 
-async fn purge(app: &App) -> error::Result<()> {
+/// Removes what was deleted longer ago than it can be undeleted, of one kind. Messages of a task and versions of a sheet go with it, so it is
+/// not too many at once.
+async fn purge(
+    app: &App,
+    some: impl AsyncFn(&mut PgConnection, Duration, i64) -> error::Result<u64>,
+) -> error::Result<()> {
     loop {
         let mut tx = app.db.begin(Scope::Platform).await?;
-        let purged = deleted::purge(&mut tx, app.files.undelete_window, BATCH).await?;
+        let purged = some(&mut tx, app.files.undelete_window, PURGED_AT_ONCE).await?;
         tx.commit().await?;
-        if purged < BATCH.unsigned_abs() {
+        if purged < PURGED_AT_ONCE.unsigned_abs() {
             return Ok(());
         }
     }

@@ -35,27 +35,6 @@ impl File {
     }
 }
 
-/// Which folder to look in.
-#[derive(Clone, Copy, Debug)]
-pub enum Within {
-    Anywhere,
-    Root,
-    Folder(FileFolderId),
-}
-
-impl Within {
-    fn folder(self) -> Option<FileFolderId> {
-        match self {
-            Self::Folder(it) => Some(it),
-            Self::Anywhere | Self::Root => None,
-        }
-    }
-
-    fn is_root(self) -> bool {
-        matches!(self, Self::Root)
-    }
-}
-
 #[derive(Clone, Debug)]
 pub struct NewFile {
     pub folder_id: Option<FileFolderId>,
@@ -77,7 +56,9 @@ pub struct FilePatch {
 /// `None` leaves a column out of account.
 #[derive(Clone, Debug)]
 pub struct FileFilter {
-    pub within: Within,
+    pub folder_id: Option<FileFolderId>,
+    /// Only those in the root.
+    pub top: bool,
     pub tag: Option<String>,
     pub query: Option<String>,
     pub media_type_prefix: Option<String>,
@@ -163,8 +144,8 @@ pub async fn list<M: Message>(
          order by created_at desc, id desc
          limit $10",
         org.0,
-        filter.within.folder().map(|it| it.0),
-        filter.within.is_root(),
+        filter.folder_id.map(|it| it.0),
+        filter.top,
         filter.tag.as_deref(),
         filter.query.as_deref(),
         filter.media_type_prefix.as_deref(),

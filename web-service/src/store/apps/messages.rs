@@ -2,7 +2,7 @@
 
 use crate::{
     resource::{Get, Rules, Trail, resource},
-    store::enums::MessageAuthor,
+    store::{apps::tasks::Task, enums::MessageAuthor},
 };
 use chrono::{DateTime, Utc};
 use shared_db::{
@@ -10,6 +10,7 @@ use shared_db::{
     ids::{ActivityId, HiredEmployeeId, MessageId, OrganizationId, TaskId, UserId},
 };
 use sqlx::PgConnection;
+use std::fmt::Display;
 
 resource! {
     /// What people and hired employees write to each other, in threads: about a task, with an employee, or below another message.
@@ -42,15 +43,34 @@ impl Rules for Message {
         org: OrganizationId,
         new: &mut NewMessage,
     ) -> Result<()> {
-        let Some(thread) = new.thread_id else { return Ok(()) };
-        let first = Message::get(conn, org, thread).await?;
-        if let Some(id) = first.thread_id {
-            let problem = format!("is a message within a thread; the thread is {id}");
-            return Err(Error::invalid("message.thread_id", problem));
+        if let Some(thread) = new.thread_id {
+            let first = Message::get(conn, org, thread).await?;
+            if let Some(id) = first.thread_id {
+                let problem = format!("is a message within a thread; the thread is {id}");
+                return Err(Error::invalid("message.thread_id", problem));
+            }
+            new.task_id = as_in_thread("message.task_id", new.task_id, first.task_id)?;
+            let (own, first) = (new.hired_employee_id, first.hired_employee_id);
+            new.hired_employee_id = as_in_thread("message.hired_employee_id", own, first)?;
         }
-        new.task_id = new.task_id.or(first.task_id);
-        new.hired_employee_id = new.hired_employee_id.or(first.hired_employee_id);
-        Ok(())
+        match new.task_id {
+            Some(task) => Task::get(conn, org, task).await.map(drop),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What a message in a thread is about. Where the thread is about nothing it is for the message to say.
+fn as_in_thread<T: Display + PartialEq>(
+    field: &'static str,
+    own: Option<T>,
+    first: Option<T>,
+) -> Result<Option<T>> {
+    match (own, first) {
+        (Some(own), Some(first)) if own != first => {
+            Err(Error::invalid(field, format!("is {first} in this thread; leave it out")))
+        }
+        (own, first) => Ok(own.or(first)),
     }
 }
 

@@ -15,6 +15,7 @@ resource! {
     }
     filters {
         folder_id: NoteFolderId = "folder_id = ?",
+        top: Flag = "folder_id is null",
         tag: String = "tags @> array[?]",
         pinned: bool = "pinned = ?",
         query: String = "search @@ websearch_to_tsquery('simple', ?)",

@@ -9,7 +9,10 @@ use sqlx::PgConnection;
 
 resource! {
     /// What was in a sheet at a time. It never changes.
-    SheetVersion in web.sheet_versions, tenant, statements, verbs(get, list) {
+    // A value and no `exists`, which the planner could turn into a walk through all sheets.
+    SheetVersion in web.sheet_versions, tenant, statements, verbs(get, list), visible(
+        "(select s.deleted_at is null from web.sheets as s where s.org_id = sheet_versions.org_id and s.id = sheet_versions.sheet_id)"
+    ) {
         #[given] sheet_id: SheetId,
         #[given] version: i32,
         #[given] content: Object,

@@ -1,7 +1,7 @@
 //! What somebody has to do: a member of the organization, or an employee that it has hired.
 
 use crate::{
-    resource::{Rules, resource},
+    resource::{Get, Rules, resource},
     store::{apps::files, enums::TaskStatus},
 };
 use chrono::{DateTime, Utc};
@@ -55,6 +55,9 @@ impl Rules for Task {
         org: OrganizationId,
         new: &mut NewTask,
     ) -> Result<()> {
+        if let Some(parent) = new.parent_task_id {
+            Self::get(conn, org, parent).await?;
+        }
         screenshots_exist(conn, org, &new.screenshot_file_ids).await?;
         if new.priority == 0 {
             new.priority = PRIORITY_DEFAULT;

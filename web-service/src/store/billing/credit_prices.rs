@@ -16,7 +16,7 @@ resource! {
     }
     filters {
         operation: String = "operation = ?",
-        current: Flag = "version = (select max(c.version) from web.credit_prices as c where c.operation = credit_prices.operation)",
+        current: Flag = "version = (select max(c.version) from web.credit_prices as c where c.operation = credit_prices.operation and c.effective_at <= now())",
     }
 }
 

@@ -26,7 +26,8 @@ resource! {
 
 impl Rules for WalletConnection {
     async fn creating(_: &mut PgConnection, _: Mine, new: &mut NewWalletConnection) -> Result<()> {
-        address::check(new.chain, &new.address)
-            .map_err(|problem| Error::invalid("wallet_connection.address", problem))
+        new.address = address::canonical(new.chain, &new.address)
+            .map_err(|problem| Error::invalid("wallet_connection.address", problem))?;
+        Ok(())
     }
 }

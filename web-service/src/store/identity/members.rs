@@ -186,19 +186,42 @@ pub async fn remove(conn: &mut PgConnection, org: OrganizationId, user: UserId) 
     }
 }
 
+/// Those who own an organization.
+#[derive(Debug)]
+pub struct Owners(Vec<Owner>);
+
+#[derive(Debug)]
+struct Owner {
+    user_id: UserId,
+    active: bool,
+}
+
+impl Owners {
+    pub fn contains(&self, user: UserId) -> bool {
+        self.0.iter().any(|it| it.user_id == user)
+    }
+
+    /// Without this one nobody would be left who can act as owner.
+    pub fn end_with(&self, user: UserId) -> bool {
+        self.contains(user) && !self.0.iter().any(|it| it.active && it.user_id != user)
+    }
+}
+
 /// The owners, locked in the order of their ids: two who leave at once are counted one after the other.
-pub async fn lock_owners(conn: &mut PgConnection, org: OrganizationId) -> Result<Vec<UserId>> {
-    let owners = sqlx::query_scalar!(
-        "select user_id
-         from web.organization_members
-         where org_id = $1 and role = 'owner'
-         order by user_id
-         for update",
+pub async fn lock_owners(conn: &mut PgConnection, org: OrganizationId) -> Result<Owners> {
+    let owners = sqlx::query_as!(
+        Owner,
+        "select it.user_id, person.active
+         from web.organization_members it
+         join web.users person on person.id = it.user_id
+         where it.org_id = $1 and it.role = 'owner'
+         order by it.user_id
+         for update of it",
         org.0,
     )
     .fetch_all(conn)
     .await?;
-    Ok(owners)
+    Ok(Owners(owners))
 }
 
 impl Paged for Member {

@@ -18,7 +18,8 @@ pub struct Organization {
     pub description: Option<String>,
     pub url: Option<String>,
     pub settings: Value,
-    pub subscription_info: Value,
+    /// `None` while it has not subscribed to anything.
+    pub subscription_info: Option<Value>,
     pub created_by: Option<UserId>,
     pub etag: Etag,
     pub created_at: DateTime<Utc>,
@@ -52,13 +53,19 @@ pub enum Whose {
     Own(OrganizationId),
 }
 
-/// Reads organizations with a statement whose column list is written once, here.
+/// Reads organizations with a statement whose column list is written once, here. What it has subscribed to is looked up in its place.
 macro_rules! organization {
     ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             Organization,
-            $head + " id, slug, name, description, url, settings, subscription_info, created_by, etag, created_at, updated_at "
-                + $tail
+            $head + r#" id, slug, name, description, url, settings,
+                (
+                    select jsonb_build_object('tier', tier.slug, 'status', it.status, 'period_end_time', it.period_end_at)
+                    from web.subscriptions it
+                    join web.subscription_tiers tier on tier.id = it.tier_id
+                    where it.org_id = organizations.id and it.status <> 'ended'
+                ) as "subscription_info: Value",
+                created_by, etag, created_at, updated_at "# + $tail
             $(, $arg)*
         )
     };

@@ -6,7 +6,7 @@ use serde_json::Value;
 use shared_db::{
     enums::{PurgeState, PurgeSubject},
     error::{Error, Result},
-    ids::{OrganizationId, PurgeId, UserId},
+    ids::{PurgeId, UserId},
     page::{Cursor, Page, PageRequest, Paged},
     purge::{self, Book, Order},
 };
@@ -94,13 +94,13 @@ pub async fn find(conn: &mut PgConnection, subject_id: Uuid) -> Result<Option<Pu
     Ok(found)
 }
 
-/// Whether an organization takes no calls any more.
-pub async fn is_under_way(conn: &mut PgConnection, org: OrganizationId) -> Result<bool> {
+/// Whether an organization takes no calls any more, or a user can own nothing new.
+pub async fn is_under_way(conn: &mut PgConnection, subject_id: Uuid) -> Result<bool> {
     let under_way = sqlx::query_scalar!(
         r#"select exists (
              select from web.purges where subject_id = $1 and finished_at is null
          ) as "under_way!""#,
-        org.0,
+        subject_id,
     )
     .fetch_one(conn)
     .await?;

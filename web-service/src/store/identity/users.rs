@@ -1,5 +1,6 @@
 //! Users. They belong to no organization: what reaches past the members of one is for a transaction of the platform.
 
+use crate::store::enums::SystemRole;
 use chrono::{DateTime, Utc};
 use prost::Message;
 use shared_db::{
@@ -16,7 +17,7 @@ pub struct User {
     pub email: String,
     pub name: String,
     pub active: bool,
-    pub system_role: String,
+    pub system_role: SystemRole,
     pub current_org_id: Option<OrganizationId>,
     pub last_login_at: Option<DateTime<Utc>>,
     pub subject: Option<String>,
@@ -30,6 +31,7 @@ pub struct NewUser {
     pub email: String,
     pub name: String,
     pub subject: Option<String>,
+    pub system_role: SystemRole,
 }
 
 /// What authentication needs to know of the subject of a token.
@@ -37,6 +39,7 @@ pub struct NewUser {
 pub struct Subject {
     pub id: UserId,
     pub active: bool,
+    pub system_role: SystemRole,
     /// Of its membership in the organization that it was asked for.
     pub role: Option<MemberRole>,
     pub permissions: Option<Vec<String>>,
@@ -47,6 +50,7 @@ pub struct Subject {
 pub struct UserPatch {
     pub name: Option<String>,
     pub current_org: Option<Option<OrganizationId>>,
+    pub system_role: Option<SystemRole>,
 }
 
 /// Reads users with a statement whose column list is written once, here.
@@ -54,8 +58,8 @@ macro_rules! user {
     ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             User,
-            $head + " id, email, name, active, system_role, current_org_id, last_login_at, subject, etag, created_at, updated_at "
-                + $tail
+            $head + r#" id, email, name, active, system_role as "system_role: SystemRole", current_org_id, last_login_at, subject, etag,
+                created_at, updated_at "# + $tail
             $(, $arg)*
         )
     };
@@ -103,14 +107,15 @@ pub async fn list<M: Message>(
 
 pub async fn create(conn: &mut PgConnection, id: UserId, new: NewUser) -> Result<User> {
     user!(
-        "insert into web.users (id, email, name, subject)
-         values ($1, $2, $3, $4)
+        "insert into web.users (id, email, name, subject, system_role)
+         values ($1, $2, $3, $4, $5)
          returning",
         "",
         id.0,
         new.email,
         new.name,
         new.subject,
+        new.system_role as SystemRole,
     )
     .fetch_one(conn)
     .await
@@ -166,6 +171,7 @@ pub async fn update(
         "update web.users
          set name = coalesce($3, name),
              current_org_id = case when $4 then $5 else current_org_id end,
+             system_role = coalesce($6, system_role),
              etag = gen_random_uuid()
          where id = $1
            and ($2::uuid is null or etag = $2)
@@ -176,6 +182,7 @@ pub async fn update(
         patch.name,
         patch.current_org.is_some(),
         patch.current_org.flatten().map(|it| it.0),
+        patch.system_role as Option<SystemRole>,
     )
     .fetch_optional(&mut *conn)
     .await?;
@@ -224,7 +231,8 @@ pub async fn set_active(conn: &mut PgConnection, id: UserId, active: bool) -> Re
 pub async fn withdraw(conn: &mut PgConnection, id: UserId, purge: PurgeId) -> Result<()> {
     sqlx::query!(
         "update web.users
-         set active = false, email = $2, name = 'purged', subject = null, last_login_at = null, etag = gen_random_uuid()
+         set active = false, email = $2, name = 'purged', subject = null, last_login_at = null, system_role = 'user',
+             etag = gen_random_uuid()
          where id = $1",
         id.0,
         format!("{purge}@purged.invalid"),
@@ -264,7 +272,7 @@ pub async fn find_by_subject(
 ) -> Result<Option<Subject>> {
     let found = sqlx::query_as!(
         Subject,
-        r#"select it.id, it.active, member.role as "role?: MemberRole", member.permissions as "permissions?"
+        r#"select it.id, it.active, it.system_role as "system_role: SystemRole", member.role as "role?: MemberRole", member.permissions as "permissions?"
          from web.users it
          left join web.organization_members member on member.org_id = $1 and member.user_id = it.id
          where it.subject = $2"#,

@@ -57,6 +57,25 @@ pub async fn install(
     .map_err(|error| refused::<Installation>(error, &[]))
 }
 
+/// One that nobody else upgrades, configures or adds integrations to until the end of the transaction.
+pub async fn hold(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: InstallationId,
+) -> Result<Installation> {
+    let held = installation!(
+        "select",
+        "from web.user_installations
+         where org_id = $1 and id = $2
+         for update",
+        org.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    held.ok_or_else(|| not_found::<Installation>(id))
+}
+
 /// Pins what the catalogue offers now.
 pub async fn pin(
     conn: &mut PgConnection,

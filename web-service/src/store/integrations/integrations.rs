@@ -3,10 +3,10 @@
 use crate::{
     configs,
     resource::{Get, Object, Rules, resource},
-    store::integrations::installations::Installation,
+    store::integrations::installations::{self, Installation},
 };
 use shared_db::{
-    error::Result,
+    error::{Error, Reason, Result},
     ids::{InstallationId, IntegrationId, OrganizationId, UserId},
 };
 use sqlx::PgConnection;
@@ -32,7 +32,9 @@ impl Rules for Integration {
         org: OrganizationId,
         new: &mut NewIntegration,
     ) -> Result<()> {
-        fits(conn, org, new.installation_id, &new.config).await
+        let installation = installations::hold(conn, org, new.installation_id).await?;
+        must_have_room(conn, org, installation.id).await?;
+        fits(&installation, &new.config)
     }
 
     async fn updating(
@@ -43,22 +45,42 @@ impl Rules for Integration {
     ) -> Result<()> {
         let Some(config) = &patch.config else { return Ok(()) };
         let integration = Integration::get(conn, org, id).await?;
-        fits(conn, org, integration.installation_id, config).await
+        let installation = installations::hold(conn, org, integration.installation_id).await?;
+        fits(&installation, config)
     }
 }
 
-/// Whether a configuration fits the schema that its installation has pinned.
-async fn fits(
+/// Integrations of one installation: an upgrade looks at all of them at once.
+const INTEGRATIONS_MAX: i64 = 100;
+
+async fn must_have_room(
     conn: &mut PgConnection,
     org: OrganizationId,
     installation: InstallationId,
-    config: &Object,
 ) -> Result<()> {
-    let installation = Installation::get(conn, org, installation).await?;
+    let full = sqlx::query_scalar!(
+        r#"select count(*) >= $3 as "full!"
+         from web.integrations
+         where org_id = $1 and installation_id = $2"#,
+        org.0,
+        installation.0,
+        INTEGRATIONS_MAX,
+    )
+    .fetch_one(conn)
+    .await?;
+    if full {
+        let problem = format!("an installation has at most {INTEGRATIONS_MAX} integrations");
+        return Err(Error::Exhausted { reason: Reason::TooManyIntegrations, problem });
+    }
+    Ok(())
+}
+
+/// Whether a configuration fits the schema that its installation has pinned.
+fn fits(installation: &Installation, config: &Object) -> Result<()> {
     configs::check_config("integration.config", &installation.config_schema, config)
 }
 
-/// The configurations that use an installation, with their names.
+/// The configurations that use an installation, with their names. Whoever holds the installation keeps them as they are.
 pub async fn configs_of(
     conn: &mut PgConnection,
     org: OrganizationId,
@@ -68,8 +90,7 @@ pub async fn configs_of(
         r#"select name, config as "config: Object"
          from web.integrations
          where org_id = $1 and installation_id = $2
-         order by created_at, id
-         for update"#,
+         order by created_at, id"#,
         org.0,
         installation.0,
     )

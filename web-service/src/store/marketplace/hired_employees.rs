@@ -2,7 +2,7 @@
 
 use crate::{
     configs,
-    resource::{Decimal, Get, Object, Rules, not_found, refused, resource},
+    resource::{Decimal, Object, Rules, not_found, refused, resource},
     store::{enums::HiredEmployeeStatus, marketplace::virtual_employees::VirtualEmployee},
 };
 use shared_db::{
@@ -51,11 +51,30 @@ impl Rules for HiredEmployee {
         patch: &mut HiredEmployeePatch,
     ) -> Result<()> {
         if let Some(config) = &patch.config {
-            let employee = HiredEmployee::get(conn, org, id).await?;
+            let employee = hold(conn, org, id).await?;
             configs::check_config("hired_employee.config", &employee.config_schema, config)?;
         }
         agent_exists(conn, org, patch.agent_id.flatten()).await
     }
+}
+
+/// One whose configuration and pinned schema nobody else changes until the end of the transaction: each is checked against the other.
+pub async fn hold(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: HiredEmployeeId,
+) -> Result<HiredEmployee> {
+    let held = hired_employee!(
+        "select",
+        "from web.hired_employees
+         where org_id = $1 and id = $2
+         for update",
+        org.0,
+        id.0,
+    )
+    .fetch_optional(conn)
+    .await?;
+    held.ok_or_else(|| not_found::<HiredEmployee>(id))
 }
 
 /// Agents are runtime-service's rows: a foreign key would cross owners.

@@ -167,8 +167,8 @@ async fn a_deleted_file_comes_back_until_it_is_purged() {
     let data = bytes(25, 1000);
     let file = upload(&org, "a", &data).await.unwrap();
     let id = json!({ "id": file.id });
-    let result = call(&org, "UndeleteFile", id.clone()).await;
-    assert_fails(result, Code::FailedPrecondition, Reason::ResourceNotDeleted, None);
+    let same = call(&org, "UndeleteFile", id.clone()).await.unwrap();
+    assert_eq!(same["etag"], file.etag, "nothing comes back that is not gone");
 
     let deleted = call(&org, "DeleteFile", id.clone()).await.unwrap();
     assert!(deleted["delete_time"].is_string() && deleted["purge_time"].is_string());
@@ -192,6 +192,13 @@ async fn a_deleted_file_comes_back_until_it_is_purged() {
     let result = call(&org, "UndeleteFile", old).await;
     assert_fails(result, Code::Aborted, Reason::EtagMismatch, None);
     let back = call(&org, "UndeleteFile", id.clone()).await.unwrap();
+    // Whoever heard no answer and asks again has an etag of before.
+    let again = json!({ "id": file.id, "etag": deleted["etag"] });
+    assert_eq!(call(&org, "UndeleteFile", again).await.unwrap(), back);
+    let trail = json!({ "resource_id": file.id });
+    let trail = org.admin().call("ActivityService/ListActivities", trail).await.unwrap();
+    let lines = trail["activities"].as_array().unwrap();
+    assert_eq!(lines.iter().filter(|it| it["action"] == "UndeleteFile").count(), 1);
     assert_eq!((&back["delete_time"], &back["purge_time"]), (&json!(null), &json!(null)));
     assert_eq!(download(&org, &file.id, 0, 0).await.unwrap().1, data);
 

@@ -42,6 +42,8 @@ async fn files_are_found_by_where_they_are_and_what_they_are() {
     for (request, expected) in [
         (json!({}), &["a", "b", "c"][..]),
         (json!({ "folder_id": "" }), &["a", "c"]),
+        (json!({ "top": true }), &["a", "c"]),
+        (json!({ "top": true, "folder_id": folder }), &[]),
         (json!({ "folder_id": folder }), &["b"]),
         (json!({ "folder_id": folder, "tag": "x" }), &[]),
         (json!({ "tag": "y" }), &["a", "b"]),

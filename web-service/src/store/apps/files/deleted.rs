@@ -2,18 +2,19 @@
 
 use super::{Digest, File, get};
 use shared_db::{
-    error::{Error, Reason, Result},
+    error::{Error, Result},
     ids::{Etag, FileId, OrganizationId},
 };
 use sqlx::PgConnection;
 use std::time::Duration;
 
+/// One that was deleted, as it is now that it is back; `None` for one that is there, whatever its etag.
 pub async fn undelete(
     conn: &mut PgConnection,
     org: OrganizationId,
     id: FileId,
     etag: Option<Etag>,
-) -> Result<File> {
+) -> Result<Option<File>> {
     let undeleted = file!(
         "update web.files
          set deleted_at = null,
@@ -30,14 +31,10 @@ pub async fn undelete(
     )
     .fetch_optional(&mut *conn)
     .await?;
-    if let Some(it) = undeleted {
-        return Ok(it);
-    }
-    if get(conn, org, id, true).await?.deleted_at.is_some() {
+    if undeleted.is_none() && get(conn, org, id, true).await?.deleted_at.is_some() {
         return Err(Error::etag_mismatch("file", id));
     }
-    let problem = "the file is not deleted";
-    Err(Error::precondition(Reason::ResourceNotDeleted, format!("file/{id}"), problem))
+    Ok(undeleted)
 }
 
 /// Removes files of all organizations that were deleted longer than `age` ago, and says how many. For a transaction of the platform.
