@@ -89,8 +89,8 @@ pub async fn open(
     )
     .fetch_all(conn)
     .await?;
-    let place = |created_at, execution| Place { created_at, execution };
-    Ok(rows.into_iter().map(|it| place(it.created_at, it.execution_id)).collect())
+    let rows = rows.into_iter();
+    Ok(rows.map(|it| Place { created_at: it.created_at, execution: it.execution_id }).collect())
 }
 
 /// Locks a letter until the transaction ends, and says how many days ago its execution was born. `None` when it was redriven or

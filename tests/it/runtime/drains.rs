@@ -4,10 +4,7 @@ use super::{
     waits::Desk,
     workshop::{Workshop, quick, runtime_db, until},
 };
-use runtime_service::{
-    engine::Engine,
-    store::executions::{self, NewExecution},
-};
+use runtime_service::{engine::Engine, store::executions};
 use serde_json::json;
 use shared_db::{ids::ExecutionId, scope::Scope};
 use std::time::{Duration, Instant};
@@ -54,8 +51,7 @@ async fn what_a_call_has_started_when_the_engine_has_nothing_more_to_do_is_hande
     let new = workshop.new_execution(agent, json!({}));
     let id = new.id;
     let mut other = workshop.db.begin(Scope::Platform).await.unwrap();
-    let same: NewExecution = new.clone();
-    assert_eq!(executions::start(&mut other, &[same], None).await.unwrap().len(), 1);
+    assert_eq!(executions::start(&mut other, &[new], None).await.unwrap().len(), 1);
     let (started, ()) = tokio::join!(desk.start(id, agent), async {
         let waits = async || {
             let sql = "select count(*) from pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";

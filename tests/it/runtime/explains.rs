@@ -277,7 +277,8 @@ async fn it_waits_for_its_children() {
 async fn it_waits_for_workflow_data() {
     let workshop = Workshop::new().await;
     let engine = workshop.engine(quick());
-    for (timeout, words) in [("3600s", &["data", "\"plan\"", "get", "until"][..]), ("", &["data"][..])]
+    for (timeout, words) in
+        [("3600s", &["data", "\"plan\"", "get", "until"][..]), ("", &["data"][..])]
     {
         let mut get = json!({ "key": "plan", "wait": true });
         if !timeout.is_empty() {
