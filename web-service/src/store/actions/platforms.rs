@@ -162,6 +162,6 @@ async fn absent_or_changed(conn: &mut PgConnection, id: PlatformId) -> Error {
 
 impl Paged for Platform {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
