@@ -294,7 +294,6 @@ async fn every_list_goes_by_an_index() {
         apps::projects::Project
         apps::notes::Note
         apps::note_folders::NoteFolder
-        apps::file_folders::FileFolder
         marketplace::employee_connections::EmployeeConnection
         marketplace::hired_employees::HiredEmployee
         marketplace::virtual_employees::VirtualEmployee
