@@ -1340,6 +1340,10 @@ create table web.files (
 );
 CREATE INDEX files_by_bytes ON web.files USING btree (org_id, sha256);
 CREATE INDEX files_by_folder ON web.files USING btree (org_id, folder_id, created_at DESC, id DESC);
+CREATE INDEX files_by_folder_latest ON web.files USING btree (org_id, folder_id, updated_at DESC, id DESC);
+CREATE INDEX files_by_folder_name ON web.files USING btree (org_id, folder_id, name, id);
+CREATE INDEX files_by_name ON web.files USING btree (org_id, name, id);
+CREATE INDEX files_by_updated_at ON web.files USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX files_deleted ON web.files USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX files_newest ON web.files USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.files FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
@@ -1579,6 +1583,8 @@ create table web.notes (
 );
 CREATE INDEX notes_by_folder_id ON web.notes USING btree (org_id, folder_id, created_at DESC, id DESC);
 CREATE INDEX notes_by_folder_id_latest ON web.notes USING btree (org_id, folder_id, updated_at DESC, id DESC);
+CREATE INDEX notes_by_folder_id_title ON web.notes USING btree (org_id, folder_id, title, id);
+CREATE INDEX notes_by_title ON web.notes USING btree (org_id, title, id);
 CREATE INDEX notes_by_updated_at ON web.notes USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX notes_deleted ON web.notes USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX notes_newest ON web.notes USING btree (org_id, created_at DESC, id DESC);
@@ -1837,6 +1843,7 @@ create table web.sheets (
     constraint sheets_tags_check CHECK ((cardinality(tags) <= 50)),
     constraint sheets_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
+CREATE INDEX sheets_by_name ON web.sheets USING btree (org_id, name, id);
 CREATE INDEX sheets_by_updated_at ON web.sheets USING btree (org_id, updated_at DESC, id DESC);
 CREATE INDEX sheets_deleted ON web.sheets USING btree (deleted_at) WHERE (deleted_at IS NOT NULL);
 CREATE INDEX sheets_newest ON web.sheets USING btree (org_id, created_at DESC, id DESC);
@@ -1866,6 +1873,7 @@ create table web.subscription_tiers (
     constraint subscription_tiers_price_usd_monthly_check CHECK ((price_usd_monthly >= (0)::numeric)),
     constraint subscription_tiers_slug_check CHECK ((slug ~ '^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$'::text))
 );
+CREATE INDEX subscription_tiers_by_position ON web.subscription_tiers USING btree ("position", id);
 CREATE INDEX subscription_tiers_newest ON web.subscription_tiers USING btree (created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.subscription_tiers FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -2097,5 +2105,6 @@ create table web.workspace_items (
     constraint workspace_items_url_check CHECK (((char_length(url) <= 2000) AND (url ~ '^https?://'::text))),
     constraint workspace_items_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
+CREATE INDEX workspace_items_by_section ON web.workspace_items USING btree (org_id, section, "position", id);
 CREATE INDEX workspace_items_newest ON web.workspace_items USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.workspace_items FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();

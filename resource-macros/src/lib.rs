@@ -15,7 +15,7 @@
 //!         due_at as due_time: Option<DateTime<Utc>>,
 //!     }
 //!     filters { folder_id: NoteFolderId = "folder_id = ?" }
-//!     orders { "create_time desc" = created_at, "due_time" = due_at }
+//!     orders { "create_time desc" = created_at, "due_time" = due_at, "section, position" = (section, position) }
 //! }
 //! ```
 //!
@@ -25,6 +25,7 @@
 //! `Rules` of its own, `statements` that it has further ones: a macro called like the resource has the column list for them.
 
 mod columns;
+mod lists;
 mod rows;
 mod service;
 mod spec;

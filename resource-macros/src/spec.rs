@@ -6,6 +6,7 @@ use syn::{
     Attribute, Ident, LitStr, Path, Result, Token, Type, braced, parenthesized,
     parse::{Parse, ParseStream},
     punctuated::Punctuated,
+    token,
 };
 
 /// Whose a row is.
@@ -58,7 +59,8 @@ pub(crate) struct Filter {
 pub(crate) struct Order {
     /// As callers write it: `due_time desc`.
     pub(crate) name: String,
-    pub(crate) column: Ident,
+    /// Later ones decide where the earlier are the same, and after all of them the id.
+    pub(crate) columns: Vec<Ident>,
 }
 
 impl Order {
@@ -153,7 +155,7 @@ impl Parse for Spec {
         }
         if spec.orders.is_empty() {
             let column = Ident::new("created_at", Span::call_site());
-            spec.orders.push(Order { name: "create_time desc".to_owned(), column });
+            spec.orders.push(Order { name: "create_time desc".to_owned(), columns: vec![column] });
         }
         Ok(spec)
     }
@@ -228,6 +230,12 @@ impl Parse for Order {
     fn parse(input: ParseStream<'_>) -> Result<Self> {
         let name = input.parse::<LitStr>()?.value();
         input.parse::<Token![=]>()?;
-        Ok(Self { name, column: input.parse()? })
+        if !input.peek(token::Paren) {
+            return Ok(Self { name, columns: vec![input.parse()?] });
+        }
+        let columns;
+        parenthesized!(columns in input);
+        let columns = Punctuated::<Ident, Token![,]>::parse_terminated(&columns)?;
+        Ok(Self { name, columns: columns.into_iter().collect() })
     }
 }

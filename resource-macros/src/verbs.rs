@@ -2,7 +2,7 @@
 
 use crate::{
     columns::{Column, Setter, snake},
-    spec::{Order, Spec, Verb},
+    spec::{Spec, Verb},
     sql::{Statement, names, selected, told},
 };
 use proc_macro2::TokenStream;
@@ -13,7 +13,7 @@ pub(crate) fn tokens(spec: &Spec) -> TokenStream {
     let all = [
         verb(Verb::Get, get),
         verb(Verb::BatchGet, batch_get),
-        verb(Verb::List, list),
+        verb(Verb::List, crate::lists::tokens),
         verb(Verb::Create, create),
         verb(Verb::Update, update),
         verb(Verb::Delete, delete),
@@ -86,83 +86,6 @@ fn batch_get(spec: &Spec) -> TokenStream {
                 Ok(::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch_all(conn).await?)
             }
         }
-    }
-}
-
-fn list(spec: &Spec) -> TokenStream {
-    let (name, filter) = (&spec.name, spec.derived("Filter"));
-    let orders = spec.orders.iter().map(|it| &it.name);
-    let last = spec.orders.len() - 1;
-    let arms = spec.orders.iter().enumerate().map(|(number, order)| {
-        let statement = ordered(spec, order);
-        if number == last { quote!(_ => #statement) } else { quote!(#number => #statement,) }
-    });
-    quote! {
-        impl crate::resource::List for #name {
-            const ORDERS: &'static [&'static str] = &[#(#orders),*];
-
-            async fn list(
-                conn: &mut ::sqlx::PgConnection,
-                owner: <Self as crate::resource::Resource>::Owner,
-                filter: &#filter,
-                order: usize,
-                page: &::shared_db::page::PageRequest,
-            ) -> ::shared_db::error::Result<::shared_db::page::Page<<Self as crate::resource::Resource>::Wire>> {
-                let wire = <Self as crate::resource::Resource>::into_wire;
-                match order { #(#arms)* }
-            }
-        }
-    }
-}
-
-/// The list in one of its orders, from where the page before it ended.
-fn ordered(spec: &Spec, order: &Order) -> TokenStream {
-    let name = &spec.name;
-    let mut statement = Statement::default();
-    let owner = statement.owner(spec);
-    let mut conditions = vec![owner.condition()];
-    if spec.soft_delete {
-        let shown = statement.bind(quote!(filter.show_deleted));
-        conditions.push(format!("(deleted_at is null or {shown})"));
-    }
-    conditions.extend(spec.visible.clone());
-    for filter in &spec.filters {
-        let parameter = statement.bind(filter.argument());
-        conditions.push(filter.sql(&parameter));
-    }
-    let (time, id) =
-        (statement.bind(quote!(page.after_time())), statement.bind(quote!(page.after_id())));
-    let (key, cursor) = order_key(spec, order);
-    let (comparison, direction) = if order.descends() { ("<", " desc") } else { (">", "") };
-    conditions.push(format!("(({key}, id) {comparison} ({time}, {id}) or {time} is null)"));
-    let conditions = conditions.join(" and ");
-    let limit = statement.bind(quote!(page.limit()));
-    let (columns, table) = (selected(spec), &spec.table);
-    let sql = format!(
-        "select {columns} from {table} where {conditions} order by {key}{direction}, id{direction} limit {limit}"
-    );
-    let arguments = statement.arguments;
-    quote! {{
-        let rows = ::sqlx::query_as!(#name, #sql, #(#arguments),*).fetch(conn);
-        let cursor = |it: &#name| ::shared_db::page::Cursor { created_at: #cursor, id: it.id.0 };
-        ::shared_db::page::Page::collect_by(rows, page, cursor, wire).await
-    }}
-}
-
-/// What rows are ordered by, in SQL and of a row. Those without a time come last.
-fn order_key(spec: &Spec, order: &Order) -> (String, TokenStream) {
-    let name = &order.column;
-    let nullable = spec.columns.iter().any(|it| it.name == *name && it.is_nullable());
-    match (nullable, order.descends()) {
-        (false, _) => (name.to_string(), quote!(it.#name)),
-        (true, false) => (
-            format!("coalesce({name}, timestamptz '9999-01-01 00:00:00+00')"),
-            quote!(it.#name.unwrap_or_else(crate::resource::far_future)),
-        ),
-        (true, true) => (
-            format!("coalesce({name}, timestamptz '1000-01-01 00:00:00+00')"),
-            quote!(it.#name.unwrap_or_else(crate::resource::far_past)),
-        ),
     }
 }
 

@@ -1,12 +1,13 @@
-//! Pages of a list: keyset paging over `(created_at, id)`, with tokens that are sealed to the list and its filters.
+//! Pages of a list: keyset paging over what the list is ordered by and the id, with tokens that are sealed to the list and its filters.
 
-use crate::error::{Error, Reason, Result};
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
+mod token;
+
+pub use token::{ListId, PageTokens};
+
+use crate::error::Result;
 use chrono::{DateTime, Utc};
 use futures_util::{Stream, TryStreamExt};
-use hmac::{Hmac, Mac};
 use prost::Message;
-use sha2::Sha256;
 use uuid::Uuid;
 
 pub const PAGE_SIZE_DEFAULT: u16 = 50;
@@ -15,28 +16,58 @@ pub const PAGE_SIZE_MAX: u16 = 1000;
 /// Bytes of the messages on a page whose messages may be large: it fits into what a client takes by default.
 pub const PAGE_BYTES_MAX: usize = 3 << 20;
 
+/// What a list is ordered by, of one row.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Key {
+    Time(DateTime<Utc>),
+    Number(i32),
+    Text(String),
+}
+
 /// The position after the last row of a page.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Cursor {
-    /// When it was created, or the time that its list is ordered by.
-    pub created_at: DateTime<Utc>,
+    /// As its list is ordered: most by one time.
+    pub keys: Vec<Key>,
+    /// Decides between rows whose keys are the same.
     pub id: Uuid,
 }
 
-/// What a list statement needs to know.
-#[derive(Clone, Copy, Debug)]
+impl Cursor {
+    /// In a list that is ordered by one time.
+    pub fn at(time: DateTime<Utc>, id: Uuid) -> Self {
+        Self { keys: vec![Key::Time(time)], id }
+    }
+}
+
+/// What a list statement needs to know. A cursor's keys are of the kinds that its list is ordered by: its token belongs to that order.
+#[derive(Clone, Debug)]
 pub struct PageRequest {
     pub size: u16,
     pub after: Option<Cursor>,
 }
 
 impl PageRequest {
+    fn key(&self, number: usize) -> Option<&Key> {
+        self.after.as_ref()?.keys.get(number)
+    }
+
     pub fn after_time(&self) -> Option<DateTime<Utc>> {
-        self.after.map(|it| it.created_at)
+        if let Some(Key::Time(it)) = self.key(0) { Some(*it) } else { None }
+    }
+
+    /// The key with this number, which is a text.
+    pub fn after_text(&self, number: usize) -> Option<&str> {
+        if let Some(Key::Text(it)) = self.key(number) { Some(it) } else { None }
+    }
+
+    /// The key with this number, which is a number.
+    pub fn after_number(&self, number: usize) -> Option<i32> {
+        if let Some(Key::Number(it)) = self.key(number) { Some(*it) } else { None }
     }
 
     pub fn after_id(&self) -> Option<Uuid> {
-        self.after.map(|it| it.id)
+        self.after.as_ref().map(|it| it.id)
     }
 
     /// One row more than the page holds, to know whether there is another page.
@@ -99,70 +130,5 @@ impl<M: Message> Page<M> {
             last = Some(cursor);
         }
         Ok(Self { items, next: None })
-    }
-}
-
-/// Seals page tokens. All replicas of a service hold the same key, so that any of them can go on with a list.
-#[derive(Clone)]
-pub struct PageTokens(Hmac<Sha256>);
-
-/// A list as a token knows it: the method, the organization and every filter, in one string.
-#[derive(Clone, Debug)]
-pub struct ListId(pub String);
-
-const CURSOR_BYTES: usize = 24;
-const SEAL_BYTES: usize = 16;
-
-impl PageTokens {
-    pub fn new(key: &[u8]) -> Self {
-        Self(Hmac::new_from_slice(key).expect("HMAC takes keys of any length"))
-    }
-
-    /// Reads `page_size` and `page_token` of a request for the list `list`.
-    pub fn open(&self, size: i32, token: &str, list: &ListId) -> Result<PageRequest> {
-        let size = match u16::try_from(size) {
-            Ok(0) => PAGE_SIZE_DEFAULT,
-            Ok(size) => size.min(PAGE_SIZE_MAX),
-            Err(_) if 0 < size => PAGE_SIZE_MAX,
-            Err(_) => return Err(Error::invalid("page_size", "must not be negative")),
-        };
-        let after = match token {
-            "" => None,
-            token => Some(self.unseal(token, list).ok_or_else(|| {
-                let problem =
-                    "was not issued for this list with these filters; start again without it";
-                Error::invalid_as(Reason::InvalidPageToken, "page_token", problem)
-            })?),
-        };
-        Ok(PageRequest { size, after })
-    }
-
-    /// The token for the page that begins at `next`; empty when there is none.
-    pub fn seal(&self, next: Option<Cursor>, list: &ListId) -> String {
-        let Some(next) = next else { return String::new() };
-        let mut bytes = Vec::with_capacity(CURSOR_BYTES + SEAL_BYTES);
-        bytes.extend(next.created_at.timestamp_micros().to_be_bytes());
-        bytes.extend(next.id.as_bytes());
-        let seal = self.mac(&bytes, list).finalize().into_bytes();
-        bytes.extend(&seal[..SEAL_BYTES]);
-        URL_SAFE_NO_PAD.encode(bytes)
-    }
-
-    fn unseal(&self, token: &str, list: &ListId) -> Option<Cursor> {
-        let bytes = URL_SAFE_NO_PAD.decode(token).ok()?;
-        let (cursor, seal) = bytes.split_at_checked(CURSOR_BYTES)?;
-        (seal.len() == SEAL_BYTES).then_some(())?;
-        self.mac(cursor, list).verify_truncated_left(seal).ok()?;
-        let (micros, id) = cursor.split_at(8);
-        Some(Cursor {
-            created_at: DateTime::from_timestamp_micros(i64::from_be_bytes(
-                micros.try_into().ok()?,
-            ))?,
-            id: Uuid::from_slice(id).ok()?,
-        })
-    }
-
-    fn mac(&self, cursor: &[u8], list: &ListId) -> Hmac<Sha256> {
-        self.0.clone().chain_update(cursor).chain_update(list.0.as_bytes())
     }
 }

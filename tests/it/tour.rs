@@ -34,9 +34,11 @@ pub(crate) struct Step {
     pub(crate) caller: Caller,
 }
 
-/// Tries something before a step is made.
+/// Tries something before a step is made, or looks at what it has done.
 pub(crate) trait Visitor {
     async fn before(&mut self, tour: &Tour, step: &Step);
+
+    async fn after(&mut self, _tour: &Tour, _step: &Step) {}
 }
 
 /// What the tour goes through, and what it has done.
@@ -101,8 +103,9 @@ impl Tour {
         let role = least_role(&caller.api.method(name));
         let step = Step { name: name.to_owned(), role, request, caller };
         visitor.before(self, &step).await;
-        let caller = Caller { record: Some(self.record.clone()), ..step.caller };
-        let answer = caller.call(name, step.request).await;
+        let caller = Caller { record: Some(self.record.clone()), ..step.caller.clone() };
+        let answer = caller.call(name, step.request.clone()).await;
+        visitor.after(self, &step).await;
         answer.unwrap_or_else(|status| panic!("{name} succeeds: {status:?}"))
     }
 

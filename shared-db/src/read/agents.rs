@@ -217,13 +217,13 @@ pub async fn share(
 
 impl Paged for Agent {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
 
 impl Paged for AgentShare {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.org_id.0 }
+        Cursor::at(self.created_at, self.org_id.0)
     }
 }
 

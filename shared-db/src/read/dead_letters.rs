@@ -66,7 +66,7 @@ pub async fn list(
 
 impl Paged for DeadLetter {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.execution_id.0 }
+        Cursor::at(self.created_at, self.execution_id.0)
     }
 }
 

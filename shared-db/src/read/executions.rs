@@ -144,7 +144,7 @@ pub(super) fn error(
 
 impl Paged for Execution {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
 

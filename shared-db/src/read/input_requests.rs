@@ -107,7 +107,7 @@ pub async fn list(
 
 impl Paged for InputRequest {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
 

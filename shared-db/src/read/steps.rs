@@ -138,13 +138,13 @@ struct ActionExecution {
 
 impl Paged for Step {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
 
 impl Paged for ActionExecution {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }
 

@@ -100,7 +100,7 @@ pub async fn list(
 
 impl Paged for WorkflowData {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id }
+        Cursor::at(self.created_at, self.id)
     }
 }
 

@@ -57,12 +57,16 @@ struct Price {
 struct Action {
     slug: String,
     name: String,
-    description: Option<String>,
+    description: String,
     /// The slug of a connector.
     platform: Option<String>,
-    risk: Option<String>,
+    risk: String,
     side_effect: String,
+    scopes: Vec<String>,
+    price_credits: String,
     config: Value,
+    input_schema: Value,
+    output_schema: Value,
 }
 
 impl Offers {
@@ -182,10 +186,12 @@ impl Action {
         org: OrganizationId,
         platform: Option<PlatformId>,
     ) -> Result<()> {
-        let risk = self.risk.as_deref().unwrap_or("low");
         sqlx::query!(
-            "insert into web.core_actions (org_id, id, slug, name, description, platform_id, kind, config, risk, side_effect)
-             values ($1, $2, $3, $4, $5, $6, 'http', $7, $8::text::web.risk_level, $9::text::web.side_effect)
+            "insert into web.core_actions
+                 (org_id, id, slug, name, description, platform_id, kind, config, risk, side_effect, scopes, price_credits,
+                  input_schema, output_schema)
+             values ($1, $2, $3, $4, $5, $6, 'http', $7, $8::text::web.risk_level, $9::text::web.side_effect, $10, $11::text::numeric,
+                 $12, $13)
              on conflict (org_id, slug) do nothing",
             org.0,
             CoreActionId::generate().0,
@@ -194,8 +200,12 @@ impl Action {
             self.description,
             platform.map(|it| it.0),
             self.config,
-            risk,
+            self.risk,
             self.side_effect,
+            &self.scopes,
+            self.price_credits,
+            self.input_schema,
+            self.output_schema,
         )
         .execute(conn)
         .await?;

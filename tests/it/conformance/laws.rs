@@ -3,7 +3,9 @@
 pub(crate) mod creates;
 pub(crate) mod deletes;
 pub(crate) mod etags;
+pub(crate) mod filters;
 pub(crate) mod lists;
+pub(crate) mod orders;
 pub(crate) mod private;
 pub(crate) mod reads;
 pub(crate) mod request_ids;
@@ -30,6 +32,12 @@ fn assert_not_found<T: std::fmt::Debug>(result: Result<T, Status>) -> Status {
 #[track_caller]
 fn assert_names<T: std::fmt::Debug>(result: Result<T, Status>, field: &str) -> Status {
     assert_fails(result, Code::InvalidArgument, Reason::InvalidField, field)
+}
+
+/// Asserts that a page token is not of this list.
+#[track_caller]
+fn assert_names_token<T: std::fmt::Debug>(result: Result<T, Status>) -> Status {
+    assert_fails(result, Code::InvalidArgument, Reason::InvalidPageToken, "page_token")
 }
 
 /// Asserts that it still is what it was.

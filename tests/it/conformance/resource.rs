@@ -6,7 +6,7 @@ use freehold_tests::{
     stack::{Org, Stack},
 };
 use prost_reflect::{FieldDescriptor, Kind, MessageDescriptor};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 use std::{
     collections::BTreeSet,
     sync::{
@@ -99,10 +99,35 @@ pub(crate) trait Resource: Send + Sync {
         json!({})
     }
 
-    /// A filter that its lists take, if they take one.
-    fn list_filter(_given: &Value) -> Option<Value> {
-        None
+    /// Each filter that its lists take, with one that is let through and one that is not.
+    fn sieves(_given: &Value) -> Vec<Sieve> {
+        Vec::new()
     }
+
+    /// Filters that these laws can not show, and the module that does.
+    const SIEVED_ELSEWHERE: &'static [(&'static str, &'static str)] = &[];
+
+    /// Makes of a new one what the request that creates it could not.
+    fn finish(writer: &Caller, created: Value, rest: Value) -> impl Future<Output = Value> + Send {
+        async move {
+            let mask: Vec<_> = rest.as_object().into_iter().flatten().map(|it| it.0).collect();
+            let changed = merged(json!({ Self::ID: created[Self::ID] }), rest.clone());
+            let request = json!({ snake(Self::KIND): changed, "update_mask": mask });
+            let method = format!("{}Service/Update{}", Self::KIND, Self::KIND);
+            writer.call(&method, request).await.expect("a new one is changed")
+        }
+    }
+}
+
+/// A filter of a list, what of a draft makes one that it lets through, and what one that it does not. The second is created first.
+pub(crate) struct Sieve {
+    pub(crate) filter: Value,
+    pub(crate) inside: Value,
+    pub(crate) outside: Value,
+}
+
+pub(crate) fn sieve(filter: Value, inside: Value, outside: Value) -> Sieve {
+    Sieve { filter, inside, outside }
 }
 
 /// One resource, in an organization of its own.
@@ -175,6 +200,20 @@ impl<R: Resource> World<R> {
         }
     }
 
+    /// One that differs from a draft in `fields`, whether callers say them when they create it or afterwards.
+    pub(crate) async fn create_with(&self, fields: &Value) -> Value {
+        let known = Self::draft_message();
+        let (first, rest): (Map<_, _>, Map<_, _>) = fields
+            .as_object()
+            .expect("fields are an object")
+            .clone()
+            .into_iter()
+            .partition(|(field, _)| known.get_field_by_name(field).is_some());
+        let created = self.try_create(merged(self.draft(), first.into())).await;
+        let created = created.unwrap_or_else(|status| panic!("{fields} is created: {status:?}"));
+        if rest.is_empty() { created } else { R::finish(&self.writer, created, rest.into()).await }
+    }
+
     pub(crate) async fn create(&self) -> Value {
         self.try_create(self.draft()).await.expect("a valid one is created")
     }
@@ -228,9 +267,14 @@ impl<R: Resource> World<R> {
         field.name().to_owned()
     }
 
+    /// The contract of what its lists take.
+    pub(crate) fn list_message() -> MessageDescriptor {
+        Api::Web.method(&Self::method("List")).input()
+    }
+
     /// The contract of what a draft becomes: the resource, or the request itself where it is spelled out.
     pub(crate) fn draft_message() -> MessageDescriptor {
-        let input = Api::Web.method(&Self::method(R::CREATE)).input();
+        let input = Api::Web.method(&R::creator()).input();
         match input.get_field_by_name(&snake(R::KIND)).map(|it| it.kind()) {
             Some(Kind::Message(resource)) => resource,
             _ => input,

@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde_json::{Value, json};
 use shared_db::seed;
 use sqlx::{Connection, PgConnection};
+use std::collections::BTreeSet;
 
 async fn keys(database: &TestDatabase) -> i64 {
     sqlx::query_scalar("select count(*) from web.api_keys")
@@ -55,34 +56,138 @@ async fn a_malformed_key_or_one_whose_prefix_is_taken_is_refused() {
     assert!(!error.to_string().contains("mmm"), "{error:#}");
 }
 
-/// What is seeded is what callers could have written: each action is taken again, under another name.
-#[tokio::test]
-async fn what_is_on_offer_from_the_beginning_is_there_and_valid() {
-    let stack = Stack::start().await;
+/// What `4-agent-runs-billing.md` and the list of features say: credits of one unit.
+const PRICES: [(&str, &str, &str); 13] = [
+    ("gpt-4-turbo.input", "1k_tokens", "0.3"),
+    ("gpt-4-turbo.output", "1k_tokens", "0.6"),
+    ("claude-3-opus.input", "1k_tokens", "0.45"),
+    ("claude-3-opus.output", "1k_tokens", "0.9"),
+    ("code.execution", "second", "0.1"),
+    ("research.item", "item", "5"),
+    ("image.generation", "image", "10"),
+    ("browser.action", "action", "2"),
+    ("connector.call", "call", "1"),
+    ("mcp.call", "call", "1"),
+    ("file.operation", "operation", "0"),
+    ("memory.operation", "operation", "0"),
+    ("human.input", "request", "0"),
+];
+
+const CONNECTORS: [&str; 9] = [
+    "Figma",
+    "GitHub",
+    "Gmail",
+    "Google Calendar",
+    "Google Drive",
+    "Microsoft OneDrive",
+    "Notion",
+    "Slack",
+    "Stripe",
+];
+
+/// The owner of the demo organization, after it was seeded more than once.
+async fn seeded(stack: &Stack) -> Caller {
     let mut conn = PgConnection::connect(&stack.database.owner_url()).await.unwrap();
     for _ in 0..2 {
         seed::run(&mut conn, None).await.unwrap();
     }
-    let seeded = seed::run(&mut conn, None).await.unwrap();
-    let key = seeded.new_key.unwrap();
-    let owner = stack.platform().with_identity(As::key(key.expose_secret()));
-    let list = async |service: &str, plural: &str, field: &str| -> Vec<Value> {
-        let method = format!("{service}/List{plural}");
-        let list = owner.call(&method, json!({ "page_size": 1000 })).await.unwrap();
-        list[field].as_array().unwrap().clone()
-    };
+    let key = seed::run(&mut conn, None).await.unwrap().new_key.unwrap();
+    stack.platform().with_identity(As::key(key.expose_secret()))
+}
+
+async fn list(owner: &Caller, method: &str, field: &str) -> Vec<Value> {
+    let list = owner.call(method, json!({ "page_size": 1000 })).await.unwrap();
+    list[field].as_array().unwrap().clone()
+}
+
+#[tokio::test]
+async fn connectors_tiers_and_prices_are_those_that_were_promised() {
+    let stack = Stack::start().await;
+    let owner = seeded(&stack).await;
     let connectors =
-        list("CatalogIntegrationService", "CatalogIntegrations", "catalog_integrations").await;
-    assert_eq!(connectors.len(), 9);
-    let tiers = list("SubscriptionTierService", "SubscriptionTiers", "subscription_tiers").await;
-    let pro = tiers.iter().find(|it| it["slug"] == "pro").unwrap();
-    let sold = (&pro["monthly_credits"], &pro["concurrent_runs_max"], &pro["price_usd_monthly"]);
-    assert_eq!((tiers.len(), sold), (4, (&json!("1000"), &json!(3), &json!("19"))));
-    assert_eq!(list("CreditPriceService", "CreditPrices", "credit_prices").await.len(), 13);
-    let actions = list("CoreActionService", "CoreActions", "core_actions").await;
+        list(&owner, "CatalogIntegrationService/ListCatalogIntegrations", "catalog_integrations");
+    let connectors = connectors.await;
+    let names: BTreeSet<_> = connectors.iter().map(|it| it["name"].as_str().unwrap()).collect();
+    assert_eq!(names, CONNECTORS.into());
+    assert!(connectors.iter().all(|it| it["listed"] == true && it["platform_id"] != Value::Null));
+
+    let order = json!({ "order_by": "position" });
+    let tiers = owner.call("SubscriptionTierService/ListSubscriptionTiers", order).await.unwrap();
+    let tiers: Vec<_> = tiers["subscription_tiers"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| {
+            json!([
+                it["name"],
+                it["monthly_credits"],
+                it["concurrent_runs_max"],
+                it["price_usd_monthly"],
+                it["listed"]
+            ])
+        })
+        .collect();
+    assert_eq!(
+        json!(tiers),
+        json!([
+            ["Free", "100", 1, "0", true],
+            ["Pro", "1000", 3, "19", true],
+            ["Team", "5000", 10, "49", true],
+            // Without limit, and as agreed.
+            ["Enterprise", null, null, null, true],
+        ])
+    );
+
+    let prices = list(&owner, "CreditPriceService/ListCreditPrices", "credit_prices").await;
+    let text = |it: &Value| it.as_str().unwrap().to_owned();
+    let prices: BTreeSet<_> = prices
+        .iter()
+        .map(|it| (text(&it["operation"]), text(&it["unit"]), text(&it["credits"])))
+        .collect();
+    let promised = PRICES.map(|(operation, unit, credits)| {
+        (operation.to_owned(), unit.to_owned(), credits.to_owned())
+    });
+    assert_eq!(prices, promised.into());
+}
+
+/// What is seeded is what callers could have written: each action is taken again, under another name.
+#[tokio::test]
+async fn the_actions_say_what_they_take_and_give_and_may_and_cost() {
+    let stack = Stack::start().await;
+    let owner = seeded(&stack).await;
+    let method = "CatalogIntegrationService/ListCatalogIntegrations";
+    let connectors = list(&owner, method, "catalog_integrations").await;
+    let actions = list(&owner, "CoreActionService/ListCoreActions", "core_actions").await;
     assert_eq!(actions.len(), 12);
+    let mut shapes = BTreeSet::new();
     for action in actions {
+        let slug = &action["slug"];
+        assert!(action["input_schema"]["required"].is_array(), "{slug} says what it takes");
+        assert!(action["output_schema"]["type"].is_string(), "{slug} says what it gives");
+        assert!(action["price_credits"].is_string(), "{slug} says what it costs");
+        // It may do no more than its connector asks a user for.
+        let connector = connectors.iter().find(|it| it["platform_id"] == action["platform_id"]);
+        let granted = connector.map(|it| &it["scopes"]).and_then(Value::as_array);
+        for scope in action["scopes"].as_array().into_iter().flatten() {
+            assert!(granted.unwrap().contains(scope), "{slug} asks for {scope}");
+        }
+        let asks = connector.is_some_and(|it| it["auth"] == "INTEGRATION_AUTH_OAUTH2");
+        assert_eq!(asks, action["scopes"].as_array().is_some_and(|it| !it.is_empty()), "{slug}");
+        let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
+        shapes.insert((text(&action["side_effect"]), text(&action["http"]["method"])));
         again(&owner, action).await;
+    }
+    let shape =
+        |side_effect: &str, method: &str| (format!("SIDE_EFFECT_{side_effect}"), method.to_owned());
+    for (side_effect, method) in [
+        ("PURE", "GET"),
+        ("PURE", "POST"),
+        ("IDEMPOTENT", "PUT"),
+        ("IDEMPOTENT", "PATCH"),
+        ("IDEMPOTENT", "POST"),
+        ("AT_MOST_ONCE", "POST"),
+    ] {
+        assert!(shapes.contains(&shape(side_effect, method)), "{side_effect} {method}: {shapes:?}");
     }
 }
 

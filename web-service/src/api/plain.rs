@@ -64,7 +64,7 @@ where
 {
     type Owned<Q> = <<Q as ListRequest>::Resource as Resource>::Owner;
     let filter = request.filter()?;
-    let order = order::<Q::Resource>(request.order_by())?;
+    let order = request::order(Q::Resource::ORDERS, request.order_by())?;
     let owner = Owned::<Q>::of(caller)?;
     let conditions = format!("{filter:?}");
     let list = list_id(caller, Q::Resource::TABLE, &[Q::Resource::ORDERS[order], &conditions]);
@@ -79,18 +79,6 @@ where
     };
     let page = Q::Resource::list(&mut tx, owner, &filter, order, &page).await?;
     Ok((page.items, app.page_tokens.seal(page.next, &list)))
-}
-
-/// Which of a list's orders is asked for.
-fn order<R: List>(text: &str) -> Result<usize> {
-    if text.is_empty() {
-        return Ok(0);
-    }
-    let unknown = || {
-        let known = R::ORDERS.join("\", \"");
-        Error::invalid("order_by", format!("must be one of \"{known}\""))
-    };
-    R::ORDERS.iter().position(|it| *it == text).ok_or_else(unknown)
 }
 
 pub async fn create<R: Create>(app: &App, caller: &Caller, wire: R::Wire) -> Result<R::Wire> {

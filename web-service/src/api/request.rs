@@ -1,11 +1,14 @@
 //! From what a request says to what the rest of the service speaks of.
 
+use chrono::{DateTime, Utc};
+use prost_types::Timestamp;
 use serde_json::Value;
 use shared_db::{
     error::{Error, Result},
     json,
     page::ListId,
     service::Caller,
+    wire::time,
 };
 use std::str::FromStr;
 
@@ -17,6 +20,23 @@ pub fn id<T: FromStr>(field: &'static str, value: &str) -> Result<T> {
 /// The id in `field`, where it may be empty.
 pub fn id_if_any<T: FromStr>(field: &'static str, value: &str) -> Result<Option<T>> {
     if value.is_empty() { Ok(None) } else { id(field, value).map(Some) }
+}
+
+/// The time in `field`, where there may be none.
+pub fn time_if_any(field: &'static str, value: Option<Timestamp>) -> Result<Option<DateTime<Utc>>> {
+    value.map(|it| time(field, it)).transpose()
+}
+
+/// Which of the orders that a list has is asked for, by its number; the first if none is.
+pub fn order(known: &[&str], text: &str) -> Result<usize> {
+    if text.is_empty() {
+        return Ok(0);
+    }
+    let unknown = || {
+        let known = known.join("\", \"");
+        Error::invalid("order_by", format!("must be one of \"{known}\""))
+    };
+    known.iter().position(|it| *it == text).ok_or_else(unknown)
 }
 
 /// The ids in the field `ids`.

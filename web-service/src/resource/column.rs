@@ -141,7 +141,7 @@ impl Condition for DateTime<Utc> {
     type Wire = Option<Timestamp>;
 
     fn read(field: &'static str, wire: &Option<Timestamp>) -> Result<Option<Self>> {
-        wire.map(|it| time(field, it)).transpose()
+        crate::api::request::time_if_any(field, *wire)
     }
 }
 

@@ -1,6 +1,6 @@
 //! Platforms and the actions on them.
 
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -64,8 +64,12 @@ impl Resource for CoreActions {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "platform_id": given["platform"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "platform_id": given["platform"] }),
+            json!({}),
+            json!({ "platform_id": given["other_platform"] }),
+        )]
     }
 }
 

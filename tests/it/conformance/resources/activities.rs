@@ -10,6 +10,12 @@ pub(crate) struct Activities;
 impl Resource for Activities {
     const KIND: &'static str = "Activity";
     const PLURAL: &'static str = "Activities";
+    const SIEVED_ELSEWHERE: &'static [(&'static str, &'static str)] = &[
+        ("resource_type", "web/identity/activities"),
+        ("resource_id", "web/identity/activities"),
+        ("actor_user_id", "web/identity/activities"),
+        ("action", "web/identity/activities"),
+    ];
 
     fn reader(org: &Org) -> Caller {
         org.admin()
@@ -37,9 +43,5 @@ impl Resource for Activities {
 
     fn given_back(_: Value) -> Value {
         json!({ "action": "CreateCoreAction", "resource_type": "core_action" })
-    }
-
-    fn list_filter(_: &Value) -> Option<Value> {
-        Some(json!({ "resource_type": "core_action" }))
     }
 }

@@ -1,7 +1,7 @@
 //! What people of an organization work with.
 
-use super::needed::made;
-use crate::conformance::resource::Resource;
+use super::needed::{made, offer};
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -35,8 +35,11 @@ impl Resource for NoteFolders {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "parent_id": given["folder"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "parent_id": given["folder"] }), json!({}), json!({ "parent_id": null })),
+            sieve(json!({ "top": true }), json!({ "parent_id": null }), json!({})),
+        ]
     }
 }
 
@@ -73,8 +76,19 @@ impl Resource for Notes {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "folder_id": given["folder"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "folder_id": given["folder"] }),
+                json!({}),
+                json!({ "folder_id": given["other_folder"] }),
+            ),
+            sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
+            sieve(json!({ "pinned": true }), json!({}), json!({ "pinned": false })),
+            sieve(json!({ "pinned": false }), json!({ "pinned": false }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "title": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "body": "A needle" }), json!({})),
+        ]
     }
 }
 
@@ -103,6 +117,14 @@ impl Resource for Projects {
             "due_time": "2026-12-02T10:00:00Z",
         })
     }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "status": "PROJECT_STATUS_PAUSED" }),
+            json!({ "status": "PROJECT_STATUS_PAUSED" }),
+            json!({}),
+        )]
+    }
 }
 
 pub(crate) struct Tasks;
@@ -117,6 +139,7 @@ impl Resource for Tasks {
             "project": made(&org.developer(), "ProjectService/CreateProject", json!({ "project": { "name": "P" } })).await,
             "other_project": made(&org.developer(), "ProjectService/CreateProject", json!({ "project": { "name": "Q" } })).await,
             "task": made(&org.developer(), "TaskService/CreateTask", json!({ "task": { "title": "T" } })).await,
+            "employee": made(&org.admin(), "HiredEmployeeService/HireEmployee", json!({ "virtual_employee_id": offer(org).await })).await,
             "user": org.viewer.user_id,
         })
     }
@@ -149,8 +172,58 @@ impl Resource for Tasks {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "project_id": given["project"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "project_id": given["project"] }),
+                json!({}),
+                json!({ "project_id": given["other_project"] }),
+            ),
+            sieve(
+                json!({ "parent_task_id": given["task"] }),
+                json!({}),
+                json!({ "parent_task_id": null }),
+            ),
+            sieve(
+                json!({ "assignee_user_id": given["user"] }),
+                json!({}),
+                json!({ "assignee_user_id": null }),
+            ),
+            sieve(
+                json!({ "assignee_employee_id": given["employee"] }),
+                json!({ "assignee_user_id": null, "assignee_employee_id": given["employee"] }),
+                json!({}),
+            ),
+            sieve(json!({ "unassigned": true }), json!({ "assignee_user_id": null }), json!({})),
+            sieve(
+                json!({ "unassigned": true }),
+                json!({ "assignee_user_id": null }),
+                json!({ "assignee_user_id": null, "assignee_employee_id": given["employee"] }),
+            ),
+            sieve(
+                json!({ "status": "TASK_STATUS_DONE" }),
+                json!({ "status": "TASK_STATUS_DONE" }),
+                json!({}),
+            ),
+            sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
+            sieve(
+                json!({ "due_after": "2026-11-01T10:00:00Z" }),
+                json!({}),
+                json!({ "due_time": "2026-11-01T09:59:59Z" }),
+            ),
+            sieve(
+                json!({ "due_before": "2026-11-01T10:00:00Z" }),
+                json!({ "due_time": "2026-11-01T09:59:59Z" }),
+                json!({}),
+            ),
+            sieve(
+                json!({ "due_before": "2026-11-01T10:00:00Z" }),
+                json!({ "due_time": "2026-11-01T09:59:59Z" }),
+                json!({ "due_time": null }),
+            ),
+            sieve(json!({ "query": "needle" }), json!({ "title": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "description": "A needle" }), json!({})),
+        ]
     }
 }
 
@@ -163,8 +236,14 @@ impl Resource for Messages {
     async fn prepare(_: &Stack, org: &Org) -> Value {
         json!({
             "message": made(&org.developer(), "MessageService/CreateMessage", json!({ "message": { "body": "Hello" } })).await,
+            "employee": made(&org.admin(), "HiredEmployeeService/HireEmployee", json!({ "virtual_employee_id": offer(org).await })).await,
             "task": made(&org.developer(), "TaskService/CreateTask", json!({ "task": { "title": "T" } })).await,
         })
+    }
+
+    async fn finish(writer: &Caller, created: Value, rest: Value) -> Value {
+        let mark = json!({ "ids": [created["id"]], "read": rest["read"] });
+        writer.call("MessageService/MarkMessages", mark).await.unwrap()["messages"][0].take()
     }
 
     fn draft(given: &Value, _: &str) -> Value {
@@ -176,8 +255,22 @@ impl Resource for Messages {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "task_id": given["task"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "thread_id": given["message"] }),
+                json!({}),
+                json!({ "thread_id": null }),
+            ),
+            sieve(json!({ "task_id": given["task"] }), json!({}), json!({ "task_id": null })),
+            sieve(
+                json!({ "hired_employee_id": given["employee"] }),
+                json!({ "hired_employee_id": given["employee"] }),
+                json!({}),
+            ),
+            sieve(json!({ "unread": true }), json!({}), json!({ "read": true })),
+            sieve(json!({ "query": "needle" }), json!({ "body": "A needle" }), json!({})),
+        ]
     }
 }
 
@@ -215,6 +308,23 @@ impl Resource for CalendarEvents {
 
     fn list_scope(_: &Value) -> Value {
         json!({ "order_by": "create_time desc" })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "ends_after": "2026-11-01T12:00:00Z" }),
+                json!({ "end_time": "2026-11-01T12:00:01Z" }),
+                json!({}),
+            ),
+            sieve(
+                json!({ "starts_before": "2026-11-01T10:00:00Z" }),
+                json!({ "start_time": "2026-11-01T09:59:59Z" }),
+                json!({}),
+            ),
+            sieve(json!({ "query": "needle" }), json!({ "title": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "location": "A needle" }), json!({})),
+        ]
     }
 }
 
@@ -261,6 +371,47 @@ impl Resource for Emails {
             "sent_time": "2026-12-01T10:00:00Z",
         })
     }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "folder": "EMAIL_FOLDER_SENT" }),
+                json!({ "folder": "EMAIL_FOLDER_SENT" }),
+                json!({}),
+            ),
+            sieve(
+                json!({ "conversation": "Plans" }),
+                json!({ "conversation": "Plans" }),
+                json!({}),
+            ),
+            sieve(json!({ "unread": true }), json!({ "read": false }), json!({})),
+            sieve(json!({ "starred": true }), json!({}), json!({ "starred": false })),
+            sieve(json!({ "starred": false }), json!({ "starred": false }), json!({})),
+            sieve(json!({ "label": "one" }), json!({}), json!({ "labels": ["two"] })),
+            sieve(
+                json!({ "sent_time_from": "2026-11-01T10:00:00Z" }),
+                json!({}),
+                json!({ "sent_time": "2026-11-01T09:59:59Z" }),
+            ),
+            sieve(
+                json!({ "sent_time_from": "2026-11-01T10:00:00Z" }),
+                json!({}),
+                json!({ "sent_time": null }),
+            ),
+            sieve(
+                json!({ "sent_time_before": "2026-11-01T10:00:00Z" }),
+                json!({ "sent_time": "2026-11-01T09:59:59Z" }),
+                json!({}),
+            ),
+            sieve(
+                json!({ "sent_time_before": "2026-11-01T10:00:00Z" }),
+                json!({ "sent_time": "2026-11-01T09:59:59Z" }),
+                json!({ "sent_time": null }),
+            ),
+            sieve(json!({ "query": "needle" }), json!({ "subject": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "body": "A needle" }), json!({})),
+        ]
+    }
 }
 
 pub(crate) struct Sheets;
@@ -284,6 +435,18 @@ impl Resource for Sheets {
             "tags": ["three"],
         })
     }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
+            sieve(json!({ "query": "needle" }), json!({ "name": "A needle" }), json!({})),
+            sieve(
+                json!({ "query": "text -needle" }),
+                json!({}),
+                json!({ "name": "Some text and a needle" }),
+            ),
+        ]
+    }
 }
 
 pub(crate) struct SheetVersions;
@@ -295,6 +458,7 @@ impl Resource for SheetVersions {
     async fn prepare(_: &Stack, org: &Org) -> Value {
         json!({
             "sheet": made(&org.developer(), "SheetService/CreateSheet", json!({ "sheet": { "name": "S" } })).await,
+            "other_sheet": made(&org.developer(), "SheetService/CreateSheet", json!({ "sheet": { "name": "T" } })).await,
         })
     }
 
@@ -304,6 +468,14 @@ impl Resource for SheetVersions {
 
     fn writer(org: &Org) -> Caller {
         org.developer()
+    }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "sheet_id": given["sheet"] }),
+            json!({}),
+            json!({ "sheet_id": given["other_sheet"] }),
+        )]
     }
 }
 
@@ -330,5 +502,16 @@ impl Resource for WorkspaceItems {
             "section": "Other text",
             "position": 3,
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "kind": "WORKSPACE_ITEM_KIND_NOTE" }),
+                json!({ "kind": "WORKSPACE_ITEM_KIND_NOTE", "resource_id": "00000000-0000-7000-8000-000000000001", "url": null }),
+                json!({}),
+            ),
+            sieve(json!({ "section": "Top" }), json!({ "section": "Top" }), json!({})),
+        ]
     }
 }

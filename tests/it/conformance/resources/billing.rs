@@ -1,7 +1,7 @@
 //! What is sold, and what an organization has bought.
 
 use super::needed::{made, tier};
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -42,6 +42,13 @@ impl Resource for SubscriptionTiers {
             "position": 3,
             "listed": false,
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "listed": true }), json!({}), json!({ "listed": false })),
+            sieve(json!({ "listed": false }), json!({ "listed": false }), json!({})),
+        ]
     }
 }
 
@@ -85,6 +92,14 @@ impl Resource for Subscriptions {
             "cancel_at_period_end": false,
         })
     }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "status": "SUBSCRIPTION_STATUS_ENDED" }),
+            json!({}),
+            json!({ "status": "SUBSCRIPTION_STATUS_ACTIVE" }),
+        )]
+    }
 }
 
 pub(crate) struct CreditPrices;
@@ -105,6 +120,21 @@ impl Resource for CreditPrices {
             "credits": "12.5",
             "effective_time": "2026-11-01T10:00:00Z",
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "operation": "law.needle" }),
+                json!({ "operation": "law.needle" }),
+                json!({}),
+            ),
+            sieve(
+                json!({ "operation": "law.current", "current": true }),
+                json!({ "operation": "law.current" }),
+                json!({ "operation": "law.current" }),
+            ),
+        ]
     }
 }
 
@@ -167,6 +197,7 @@ impl Resource for LicenseSections {
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
         json!({
+            "other_license": made(&org.platform(), "LicenseService/CreateLicense", json!({ "license": { "name": "M", "valid_from_time": "2026-01-01T00:00:00Z" } })).await,
             "license": made(&org.platform(), "LicenseService/CreateLicense", json!({ "license": { "name": "L", "valid_from_time": "2026-01-01T00:00:00Z" } })).await,
         })
     }
@@ -185,5 +216,13 @@ impl Resource for LicenseSections {
             "enabled": false,
             "limits": { "b": [true] },
         })
+    }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "license_id": given["license"] }),
+            json!({}),
+            json!({ "license_id": given["other_license"] }),
+        )]
     }
 }

@@ -1,6 +1,6 @@
 //! Files and their folders.
 
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::stack::{Org, Stack};
 use serde_json::{Value, json};
 
@@ -29,8 +29,11 @@ impl Resource for FileFolders {
         json!({ "name": "Another name", "parent_id": given["other_parent"] })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "parent_id": given["parent"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "parent_id": given["parent"] }), json!({}), json!({ "parent_id": null })),
+            sieve(json!({ "top": true }), json!({ "parent_id": null }), json!({})),
+        ]
     }
 }
 
@@ -65,7 +68,22 @@ impl Resource for Files {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "folder_id": given["folder"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "folder_id": given["folder"] }),
+                json!({}),
+                json!({ "folder_id": given["other_folder"] }),
+            ),
+            sieve(json!({ "folder_id": "" }), json!({ "folder_id": null }), json!({})),
+            sieve(json!({ "tag": "final" }), json!({ "tags": ["final", "x"] }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "name": "a needle.txt" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "description": "a needle" }), json!({})),
+            sieve(
+                json!({ "media_type_prefix": "image/" }),
+                json!({ "media_type": "image/png" }),
+                json!({}),
+            ),
+        ]
     }
 }

@@ -1,7 +1,7 @@
 //! What a user owns elsewhere: nobody else sees it.
 
 use super::needed::{made, portfolio};
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -54,6 +54,7 @@ impl Resource for Transactions {
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
         json!({
+            "other_account": made(&org.viewer(), "BankAccountService/CreateBankAccount", json!({ "bank_account": { "name": "B", "currency": "EUR" } })).await,
             "account": made(&org.viewer(), "BankAccountService/CreateBankAccount", json!({ "bank_account": { "name": "A", "currency": "EUR" } })).await,
         })
     }
@@ -85,8 +86,26 @@ impl Resource for Transactions {
         json!({ "order_by": "create_time desc" })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "bank_account_id": given["account"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "bank_account_id": given["account"] }),
+                json!({}),
+                json!({ "bank_account_id": given["other_account"] }),
+            ),
+            sieve(json!({ "category": "Food" }), json!({ "category": "Food" }), json!({})),
+            sieve(
+                json!({ "posted_after": "2026-11-01T10:00:00Z" }),
+                json!({}),
+                json!({ "posted_time": "2026-11-01T09:59:59Z" }),
+            ),
+            sieve(
+                json!({ "posted_before": "2026-11-01T10:00:00Z" }),
+                json!({ "posted_time": "2026-11-01T09:59:59Z" }),
+                json!({}),
+            ),
+            sieve(json!({ "query": "needle" }), json!({ "description": "A needle" }), json!({})),
+        ]
     }
 }
 
@@ -116,6 +135,14 @@ impl Resource for BrokerageConnections {
             "status": "BROKERAGE_STATUS_FAILING",
             "synced_time": "2026-12-01T10:00:00Z",
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "status": "BROKERAGE_STATUS_FAILING" }),
+            json!({ "status": "BROKERAGE_STATUS_FAILING" }),
+            json!({}),
+        )]
     }
 }
 
@@ -150,6 +177,14 @@ impl Resource for Portfolios {
             "brokerage_connection_id": given["connection"],
         })
     }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "brokerage_connection_id": given["connection"] }),
+            json!({}),
+            json!({ "brokerage_connection_id": null }),
+        )]
+    }
 }
 
 pub(crate) struct Holdings;
@@ -163,7 +198,7 @@ impl Resource for Holdings {
     }
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "portfolio": portfolio(&org.viewer()).await })
+        json!({ "portfolio": portfolio(&org.viewer()).await, "other_portfolio": portfolio(&org.viewer()).await })
     }
 
     fn draft(given: &Value, name: &str) -> Value {
@@ -184,8 +219,12 @@ impl Resource for Holdings {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "portfolio_id": given["portfolio"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "portfolio_id": given["portfolio"] }),
+            json!({}),
+            json!({ "portfolio_id": given["other_portfolio"] }),
+        )]
     }
 }
 
@@ -200,7 +239,7 @@ impl Resource for Positions {
     }
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "portfolio": portfolio(&org.viewer()).await })
+        json!({ "portfolio": portfolio(&org.viewer()).await, "other_portfolio": portfolio(&org.viewer()).await })
     }
 
     fn draft(given: &Value, name: &str) -> Value {
@@ -232,8 +271,19 @@ impl Resource for Positions {
         json!({ "order_by": "create_time desc" })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "portfolio_id": given["portfolio"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "portfolio_id": given["portfolio"] }),
+                json!({}),
+                json!({ "portfolio_id": given["other_portfolio"] }),
+            ),
+            sieve(
+                json!({ "open": true }),
+                json!({ "closed_time": null, "exit_price": null }),
+                json!({}),
+            ),
+        ]
     }
 }
 
@@ -259,6 +309,14 @@ impl Resource for WalletConnections {
         json!({
             "label": "Other text",
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "chain": "WALLET_CHAIN_BASE" }),
+            json!({ "chain": "WALLET_CHAIN_BASE" }),
+            json!({}),
+        )]
     }
 }
 

@@ -1,6 +1,6 @@
 //! Organizations, users, members and their keys.
 
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -106,8 +106,12 @@ impl Resource for Members {
         json!({ "role": "MEMBER_ROLE_VIEWER", "permissions": ["TaskService/*", "NoteService/CreateNote"] })
     }
 
-    fn list_filter(_: &Value) -> Option<Value> {
-        Some(json!({ "role": "MEMBER_ROLE_VIEWER" }))
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "role": "MEMBER_ROLE_VIEWER" }),
+            json!({ "role": "MEMBER_ROLE_VIEWER" }),
+            json!({}),
+        )]
     }
 }
 

@@ -1,7 +1,7 @@
 //! What can be connected, and what is.
 
 use super::needed::{installed, made, number};
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -59,6 +59,27 @@ impl Resource for CatalogIntegrations {
             "listed": false,
         })
     }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
+            sieve(json!({ "category": "one" }), json!({}), json!({ "categories": ["two"] })),
+            sieve(json!({ "listed": true }), json!({}), json!({ "listed": false })),
+            sieve(json!({ "listed": false }), json!({ "listed": false }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "name": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "description": "A needle" }), json!({})),
+            sieve(
+                json!({ "platform_id": given["platform"] }),
+                json!({}),
+                json!({ "platform_id": null }),
+            ),
+            sieve(
+                json!({ "auth": "INTEGRATION_AUTH_API_KEY" }),
+                json!({ "auth": "INTEGRATION_AUTH_API_KEY" }),
+                json!({}),
+            ),
+        ]
+    }
 }
 
 pub(crate) struct Installations;
@@ -91,6 +112,14 @@ impl Resource for Installations {
     fn draft(given: &Value, name: &str) -> Value {
         json!({ "catalog_integration_id": given["offers"][number(name) % OFFERS] })
     }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![sieve(
+            json!({ "catalog_integration_id": given["offers"][1] }),
+            json!({ "catalog_integration_id": given["offers"][1] }),
+            json!({ "catalog_integration_id": given["offers"][0] }),
+        )]
+    }
 }
 
 pub(crate) struct Integrations;
@@ -106,6 +135,7 @@ impl Resource for Integrations {
     async fn prepare(_: &Stack, org: &Org) -> Value {
         json!({
             "installation": installed(org).await,
+            "other_installation": installed(org).await,
         })
     }
 
@@ -126,7 +156,15 @@ impl Resource for Integrations {
         })
     }
 
-    fn list_filter(given: &Value) -> Option<Value> {
-        Some(json!({ "installation_id": given["installation"] }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "installation_id": given["installation"] }),
+                json!({}),
+                json!({ "installation_id": given["other_installation"] }),
+            ),
+            sieve(json!({ "enabled": true }), json!({}), json!({ "enabled": false })),
+            sieve(json!({ "enabled": false }), json!({ "enabled": false }), json!({})),
+        ]
     }
 }

@@ -1,7 +1,7 @@
 //! Who can be hired, and who is.
 
 use super::needed::{made, number, offer};
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::{
     client::Caller,
     stack::{Org, Stack},
@@ -52,6 +52,23 @@ impl Resource for VirtualEmployees {
             "listed": false,
         })
     }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
+            sieve(json!({ "category": "one" }), json!({}), json!({ "categories": ["two"] })),
+            sieve(json!({ "listed": true }), json!({}), json!({ "listed": false })),
+            sieve(json!({ "listed": false }), json!({ "listed": false }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "name": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "description": "A needle" }), json!({})),
+            sieve(json!({ "query": "needle" }), json!({ "title": "A needle" }), json!({})),
+            sieve(
+                json!({ "source": "EMPLOYEE_SOURCE_KAGENT" }),
+                json!({ "source": "EMPLOYEE_SOURCE_KAGENT" }),
+                json!({}),
+            ),
+        ]
+    }
 }
 
 pub(crate) struct HiredEmployees;
@@ -81,7 +98,7 @@ impl Resource for HiredEmployees {
 
     /// Each is hired from an offer of its own.
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "offer": offer(org).await, "agent": org.agent(&["https://example.test/"]).await })
+        json!({ "offer": offer(org).await, "other_offer": offer(org).await, "agent": org.agent(&["https://example.test/"]).await })
     }
 
     fn draft(given: &Value, name: &str) -> Value {
@@ -93,6 +110,21 @@ impl Resource for HiredEmployees {
             "shared": true,
             "agent_id": given["agent"],
         })
+    }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "virtual_employee_id": given["offer"] }),
+                json!({}),
+                json!({ "virtual_employee_id": given["other_offer"] }),
+            ),
+            sieve(
+                json!({ "status": "HIRED_EMPLOYEE_STATUS_PAUSED" }),
+                json!({ "status": "HIRED_EMPLOYEE_STATUS_PAUSED" }),
+                json!({}),
+            ),
+        ]
     }
 }
 
@@ -133,5 +165,25 @@ impl Resource for EmployeeConnections {
             "kind": "CONNECTION_KIND_HORIZONTAL",
             "description": "They know each other",
         })
+    }
+
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "employee_id": given["employees"][0] }),
+                json!({ "from_employee_id": given["employees"][0], "to_employee_id": given["employees"][1] }),
+                json!({ "from_employee_id": given["employees"][1], "to_employee_id": given["employees"][2] }),
+            ),
+            sieve(
+                json!({ "employee_id": given["employees"][4] }),
+                json!({ "from_employee_id": given["employees"][3], "to_employee_id": given["employees"][4] }),
+                json!({ "from_employee_id": given["employees"][3], "to_employee_id": given["employees"][5] }),
+            ),
+            sieve(
+                json!({ "kind": "CONNECTION_KIND_VERTICAL" }),
+                json!({ "from_employee_id": given["employees"][6], "to_employee_id": given["employees"][7], "kind": "CONNECTION_KIND_VERTICAL" }),
+                json!({ "from_employee_id": given["employees"][7], "to_employee_id": given["employees"][8] }),
+            ),
+        ]
     }
 }

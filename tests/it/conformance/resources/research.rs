@@ -1,6 +1,6 @@
 //! How research is done.
 
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use serde_json::{Value, json};
 
 pub(crate) struct ResearchTemplates;
@@ -29,5 +29,9 @@ impl Resource for ResearchTemplates {
             "items_max": 250,
             "tags": ["three"],
         })
+    }
+
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] }))]
     }
 }

@@ -1,6 +1,6 @@
 //! Agents and what they do.
 
-use crate::conformance::resource::Resource;
+use crate::conformance::resource::{Resource, Sieve, sieve};
 use freehold_tests::stack::{Org, Stack};
 use serde_json::{Value, json};
 use shared_db::clock::Clock;
@@ -58,8 +58,20 @@ impl Resource for Agents {
         })
     }
 
-    fn list_filter(_: &Value) -> Option<Value> {
-        Some(json!({ "department": "front desk" }))
+    fn sieves(_: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "type": "AGENT_TYPE_API" }),
+                json!({}),
+                json!({ "type": "AGENT_TYPE_EXTERNAL", "endpoint": {} }),
+            ),
+            sieve(
+                json!({ "department": "front desk" }),
+                json!({}),
+                json!({ "department": "exit" }),
+            ),
+            sieve(json!({ "tag": "hello" }), json!({}), json!({ "tags": ["bye"] })),
+        ]
     }
 }
 
@@ -68,12 +80,22 @@ pub(crate) struct Executions;
 impl Resource for Executions {
     const KIND: &'static str = "Execution";
     const PLURAL: &'static str = "Executions";
+    // What an execution is in is not for callers to say.
+    const SIEVED_ELSEWHERE: &'static [(&'static str, &'static str)] = &[
+        ("state", "web/agents/searches"),
+        ("states", "web/agents/searches"),
+        ("parent_execution_id", "web/agents/searches"),
+        ("error_reason", "web/agents/searches"),
+    ];
     const CREATE: &'static str = "Start";
     const DELETE: &'static str = "Cancel";
     const REQUIRED: &'static [&'static str] = &["agent_id", "request_id"];
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "agent": org.agent(&["https://example.test/"]).await })
+        json!({
+            "agent": org.agent(&["https://example.test/"]).await,
+            "other_agent": org.agent(&["https://example.test/"]).await,
+        })
     }
 
     fn draft(given: &Value, name: &str) -> Value {
@@ -96,7 +118,18 @@ impl Resource for Executions {
         draft
     }
 
-    fn list_filter(_: &Value) -> Option<Value> {
-        Some(json!({ "session_id": "morning" }))
+    fn sieves(given: &Value) -> Vec<Sieve> {
+        vec![
+            sieve(
+                json!({ "agent_id": given["agent"] }),
+                json!({}),
+                json!({ "agent_id": given["other_agent"] }),
+            ),
+            sieve(
+                json!({ "session_id": "evening" }),
+                json!({ "session_id": "evening" }),
+                json!({}),
+            ),
+        ]
     }
 }

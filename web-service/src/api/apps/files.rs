@@ -74,12 +74,16 @@ impl file_service_server::FileService for FileService {
             query: text(request.query),
             media_type_prefix: text(request.media_type_prefix),
             show_deleted: request.show_deleted,
+            from: request::time_if_any("create_time_from", request.create_time_from)?,
+            before: request::time_if_any("create_time_before", request.create_time_before)?,
         };
-        let list = list_id(&caller, "files", &[&format!("{filter:?}")]);
+        let order = request::order(&files::ORDERS, &request.order_by)?;
+        let list = list_id(&caller, "files", &[files::ORDERS[order], &format!("{filter:?}")]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
         let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page =
-            files::list(&mut tx, caller.org()?, &filter, &page, |it| self.message(it)).await?;
+            files::list(&mut tx, caller.org()?, &filter, order, &page, |it| self.message(it))
+                .await?;
         Ok(Response::new(pb::ListFilesResponse {
             files: page.items,
             next_page_token: self.app.page_tokens.seal(page.next, &list),

@@ -31,14 +31,17 @@ impl activity_service_server::ActivityService for ActivityService {
         request: Request<pb::ListActivitiesRequest>,
     ) -> Result<Response<pb::ListActivitiesResponse>> {
         let (caller, request) = accept(request)?;
-        let filters = [&*request.resource_type, &*request.resource_id, &*request.actor_user_id];
-        let list = list_id(&caller, "activities", &filters);
-        let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
+        let text = |it: String| Some(it).filter(|it| !it.is_empty());
         let filter = ActivityFilter {
             resource_id: request::id_if_any("resource_id", &request.resource_id)?,
             actor_user: request::id_if_any("actor_user_id", &request.actor_user_id)?,
-            resource_type: Some(request.resource_type).filter(|it| !it.is_empty()),
+            resource_type: text(request.resource_type),
+            action: text(request.action),
+            from: request::time_if_any("create_time_from", request.create_time_from)?,
+            before: request::time_if_any("create_time_before", request.create_time_before)?,
         };
+        let list = list_id(&caller, "activities", &[&format!("{filter:?}")]);
+        let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
         let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page =
             activities::list(&mut tx, caller.org()?, &filter, &page, |it| Ok(it.into())).await?;

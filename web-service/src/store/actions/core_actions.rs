@@ -270,6 +270,6 @@ fn with_platform(error: Error, platform: Option<PlatformId>) -> Error {
 
 impl Paged for CoreAction {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

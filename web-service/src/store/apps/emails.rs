@@ -27,6 +27,8 @@ resource! {
         starred: bool = "starred = ?",
         label: String = "labels @> array[?]",
         query: String = "search @@ websearch_to_tsquery('simple', ?)",
+        sent_time_from: DateTime<Utc> = "coalesce(sent_at, timestamptz '1000-01-01 00:00:00+00') >= ?",
+        sent_time_before: DateTime<Utc> = "sent_at is not null and coalesce(sent_at, timestamptz '1000-01-01 00:00:00+00') < ?",
     }
     orders {
         "create_time desc" = created_at,

@@ -2,11 +2,9 @@
 
 use crate::storage::{Address, Digest};
 use chrono::{DateTime, Utc};
-use prost::Message;
 use shared_db::{
     error::{Error, Result},
     ids::{Etag, FileFolderId, FileId, OrganizationId, UserId},
-    page::{Cursor, Page, PageRequest, Paged},
 };
 use sqlx::PgConnection;
 
@@ -53,32 +51,23 @@ pub struct FilePatch {
     pub description: Option<Option<String>>,
 }
 
-/// `None` leaves a column out of account.
-#[derive(Clone, Debug)]
-pub struct FileFilter {
-    pub folder_id: Option<FileFolderId>,
-    /// Only those in the root.
-    pub top: bool,
-    pub tag: Option<String>,
-    pub query: Option<String>,
-    pub media_type_prefix: Option<String>,
-    pub show_deleted: bool,
-}
-
 /// Reads files with a statement whose column list is written once, here.
 macro_rules! file {
-    ($head:literal, $tail:literal $(, $arg:expr)* $(,)?) => {
+    ($head:literal, $($tail:literal)+ $(, $arg:expr)* $(,)?) => {
         sqlx::query_as!(
             File,
             $head + r#" org_id, id, folder_id, name, media_type, size_bytes, sha256 as "sha256: Digest", tags, description,
-                created_by, deleted_at, etag, created_at, updated_at "# + $tail
+                created_by, deleted_at, etag, created_at, updated_at "# $(+ $tail)+
             $(, $arg)*
         )
     };
 }
 
-// After the macro, which it uses.
+// After the macro, which they use.
 pub mod deleted;
+mod lists;
+
+pub use lists::{FileFilter, ORDERS, list};
 
 /// A file that is not deleted, or with `show_deleted` any.
 pub async fn get(
@@ -121,41 +110,6 @@ pub async fn get_many(
     .fetch_all(conn)
     .await?;
     Ok(files)
-}
-
-pub async fn list<M: Message>(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    filter: &FileFilter,
-    page: &PageRequest,
-    message: impl Fn(File) -> Result<M>,
-) -> Result<Page<M>> {
-    let rows = file!(
-        "select",
-        "from web.files
-         where org_id = $1
-           and ($2::uuid is null or folder_id = $2)
-           and (not $3 or folder_id is null)
-           and ($4::text is null or tags @> array[$4])
-           and ($5::text is null or search @@ plainto_tsquery('simple', translate($5, '._-/', '    ')))
-           and ($6::text is null or starts_with(media_type, $6))
-           and ($7 or deleted_at is null)
-           and ($8::timestamptz is null or (created_at, id) < ($8, $9))
-         order by created_at desc, id desc
-         limit $10",
-        org.0,
-        filter.folder_id.map(|it| it.0),
-        filter.top,
-        filter.tag.as_deref(),
-        filter.query.as_deref(),
-        filter.media_type_prefix.as_deref(),
-        filter.show_deleted,
-        page.after_time(),
-        page.after_id(),
-        page.limit(),
-    )
-    .fetch(conn);
-    Page::collect(rows, page, message).await
 }
 
 /// A file with bytes that the organization has.
@@ -269,10 +223,4 @@ async fn absent_or_changed(conn: &mut PgConnection, org: OrganizationId, id: Fil
 fn with_folder(error: Error, folder: Option<FileFolderId>) -> Error {
     let Some(folder) = folder else { return error };
     error.on_constraint("files_folder_id_fkey", || Error::not_found("file_folder", folder))
-}
-
-impl Paged for File {
-    fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
-    }
 }

@@ -29,6 +29,8 @@ resource! {
         hired_employee_id: HiredEmployeeId = "hired_employee_id = ?",
         unread: Flag = "read_at is null",
         query: String = "search @@ websearch_to_tsquery('simple', ?)",
+        create_time_from: DateTime<Utc> = "created_at >= ?",
+        create_time_before: DateTime<Utc> = "created_at < ?",
     }
     orders {
         "create_time desc" = created_at,

@@ -1,6 +1,7 @@
 //! Text that people keep, in folders.
 
 use crate::resource::resource;
+use chrono::{DateTime, Utc};
 use shared_db::ids::{NoteFolderId, NoteId, UserId};
 
 resource! {
@@ -19,9 +20,12 @@ resource! {
         tag: String = "tags @> array[?]",
         pinned: bool = "pinned = ?",
         query: String = "search @@ websearch_to_tsquery('simple', ?)",
+        create_time_from: DateTime<Utc> = "created_at >= ?",
+        create_time_before: DateTime<Utc> = "created_at < ?",
     }
     orders {
         "create_time desc" = created_at,
         "update_time desc" = updated_at,
+        "title" = title,
     }
 }

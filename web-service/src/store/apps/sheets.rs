@@ -14,9 +14,11 @@ resource! {
     }
     filters {
         tag: String = "tags @> array[?]",
+        query: String = "to_tsvector('simple', name) @@ websearch_to_tsquery('simple', ?)",
     }
     orders {
         "create_time desc" = created_at,
         "update_time desc" = updated_at,
+        "name" = name,
     }
 }

@@ -19,4 +19,8 @@ resource! {
         kind: WorkspaceItemKind = "kind = ?",
         section: String = "section = ?",
     }
+    orders {
+        "create_time desc" = created_at,
+        "section, position" = (section, position),
+    }
 }

@@ -18,4 +18,8 @@ resource! {
     filters {
         listed: bool = "listed = ?",
     }
+    orders {
+        "create_time desc" = created_at,
+        "position" = position,
+    }
 }

@@ -42,6 +42,9 @@ pub struct ActivityFilter {
     pub resource_type: Option<String>,
     pub resource_id: Option<Uuid>,
     pub actor_user: Option<UserId>,
+    pub action: Option<String>,
+    pub from: Option<DateTime<Utc>>,
+    pub before: Option<DateTime<Utc>>,
 }
 
 /// Reads activities with a statement whose column list is written once, here.
@@ -107,13 +110,19 @@ pub async fn list<M: Message>(
            and ($2::text is null or resource_type = $2)
            and ($3::uuid is null or resource_id = $3)
            and ($4::uuid is null or actor_user_id = $4)
-           and ($5::timestamptz is null or (created_at, id) < ($5, $6))
+           and ($5::text is null or action = $5)
+           and ($6::timestamptz is null or created_at >= $6)
+           and ($7::timestamptz is null or created_at < $7)
+           and ($8::timestamptz is null or (created_at, id) < ($8, $9))
          order by created_at desc, id desc
-         limit $7",
+         limit $10",
         org.0,
         filter.resource_type,
         filter.resource_id,
         filter.actor_user.map(|it| it.0),
+        filter.action,
+        filter.from,
+        filter.before,
         page.after_time(),
         page.after_id(),
         page.limit(),
@@ -124,6 +133,6 @@ pub async fn list<M: Message>(
 
 impl Paged for Activity {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

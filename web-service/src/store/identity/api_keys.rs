@@ -183,6 +183,6 @@ pub async fn touch(conn: &mut PgConnection, org: OrganizationId, id: ApiKeyId) -
 
 impl Paged for ApiKey {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

@@ -226,6 +226,6 @@ pub async fn lock_owners(conn: &mut PgConnection, org: OrganizationId) -> Result
 
 impl Paged for Member {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.user_id.0 }
+        Cursor::at(self.created_at, self.user_id.0)
     }
 }

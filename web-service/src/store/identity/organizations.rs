@@ -224,6 +224,6 @@ async fn absent_or_changed(conn: &mut PgConnection, org: OrganizationId) -> Erro
 
 impl Paged for Organization {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

@@ -235,6 +235,6 @@ impl purge::Ledger for Receipts {
 
 impl Paged for Purge {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

@@ -300,6 +300,6 @@ pub async fn touch(conn: &mut PgConnection, id: UserId) -> Result<()> {
 
 impl Paged for User {
     fn cursor(&self) -> Cursor {
-        Cursor { created_at: self.created_at, id: self.id.0 }
+        Cursor::at(self.created_at, self.id.0)
     }
 }

@@ -4,7 +4,12 @@ use super::{finished, organizations::Nobody, places, receipt, rows};
 use crate::tour::Tour;
 use freehold_tests::{errors::assert_fails, stack::Stack};
 use serde_json::json;
-use shared_db::error::Reason;
+use shared_db::{
+    contract::{Contract, RowScope},
+    error::Reason,
+};
+use sqlx::AssertSqlSafe;
+use std::collections::BTreeMap;
 use tonic::Code;
 
 const PURGE: &str = "UserService/PurgeUser";
@@ -37,6 +42,40 @@ async fn nothing_tells_of_a_person_and_what_it_did_stays() {
     }
     assert!(receipt["web.api_keys"].0 > 0 && receipt["web.activities"].1 > 0, "{receipt:?}");
     assert!(receipt["runtime.agent_versions"].1 > 0, "{receipt:?}");
+}
+
+/// How many rows of a person there are in each table whose rows are a person's own.
+async fn own(tour: &Tour, user: &str) -> BTreeMap<String, i64> {
+    let pool = tour.stack.database.superuser();
+    let mut all = BTreeMap::new();
+    for table in Contract::embedded().tables.iter().filter(|it| it.scope == RowScope::Private) {
+        let sql = format!("select count(*) from {} where user_id = '{user}'", table.path());
+        let count = sqlx::query_scalar(AssertSqlSafe(sql)).fetch_one(&pool).await.unwrap();
+        all.insert(table.path(), count);
+    }
+    all
+}
+
+#[tokio::test]
+async fn what_was_a_persons_own_goes_with_them_and_nobody_elses() {
+    let tour = Tour::go(&mut Nobody).await;
+    let (viewer, admin) = (&tour.org.viewer.user_id, &tour.org.admin.user_id);
+    let email = json!({ "email": { "folder": "EMAIL_FOLDER_INBOX", "subject": "Stays" } });
+    tour.org.admin().call("EmailService/CreateEmail", email).await.unwrap();
+    let (before, others) = (own(&tour, viewer).await, own(&tour, admin).await);
+    assert!(
+        before.len() > 5 && before.values().all(|it| 0 < *it),
+        "the tour leaves one in each: {before:?}"
+    );
+    assert_eq!(others["web.emails"], 1);
+
+    let asked = tour.stack.platform().call(PURGE, json!({ "id": viewer })).await.unwrap();
+    let receipt = receipt(&finished(&tour.stack, &asked["id"]).await);
+    for (table, count) in before {
+        assert_eq!(receipt.get(&table).map(|it| it.0), Some(count), "{table} on the receipt");
+    }
+    assert!(own(&tour, viewer).await.values().all(|it| *it == 0));
+    assert_eq!(own(&tour, admin).await, others);
 }
 
 #[tokio::test]
