@@ -190,9 +190,9 @@ conformance! {
 
 /// Resources that the laws are not asked of, and why. It may only shrink.
 const EXCEPTIONS: &[(&str, &str)] = &[
-    ("InputRequest", "added on another branch"),
-    ("DeadLetter", "added on another branch"),
-    ("WorkflowData", "added on another branch"),
+    ("InputRequest", "executions ask them; `runtime::waits` and `web::agents` have their tests"),
+    ("DeadLetter", "they are what failed executions leave; `web::agents` has their tests"),
+    ("WorkflowData", "executions keep it; `web::agents` has its tests"),
     (
         "Purge",
         "is the platform's, made by what erases, and never changed by callers: web/identity/purges",

@@ -36,9 +36,9 @@ const ELSEWHERE: [(&str, &str); 8] = [
     ("ListExecutions", "web/agents/searches explains it"),
     ("ListExecutionSteps", "of one execution, whose steps have a bound"),
     ("ListActionExecutions", "of one execution, whose calls have a bound"),
-    ("ListInputRequests", "another branch holds it to the laws"),
-    ("ListDeadLetters", "another branch holds it to the laws"),
-    ("ListWorkflowData", "another branch holds it to the laws"),
+    ("ListInputRequests", "of one execution or of what went wrong: not explained yet"),
+    ("ListDeadLetters", "of one execution or of what went wrong: not explained yet"),
+    ("ListWorkflowData", "of one execution or of what went wrong: not explained yet"),
 ];
 
 struct Nobody;

@@ -24,6 +24,9 @@ const ROLES_LOCK: i32 = 0;
 const OBJECT_IN_USE: &str = "55006";
 const COPY_ATTEMPTS_MAX: u32 = 100;
 
+/// How long the end of a test waits until its database is gone.
+const DROP_WAIT: Duration = Duration::from_secs(1);
+
 pub(super) struct Cluster {
     pub(super) superuser: PgConnectOptions,
     /// Number of this run, in the names of its databases.
@@ -92,7 +95,8 @@ impl Cluster {
         self.run_here(self.create(sql)).await
     }
 
-    /// Waits until it is gone, so that a process that ends leaves nothing behind.
+    /// Waits until it is gone, so that a process that ends leaves nothing behind; but not for long. A connection that is about to be made
+    /// keeps a database from being dropped, and what makes it may be of this very thread: then it goes when the thread goes on.
     pub(super) fn drop_database(&'static self, name: &str) {
         let sql = format!("drop database if exists {name} with (force)");
         let (done, wait) = std::sync::mpsc::channel();
@@ -102,9 +106,11 @@ impl Cluster {
             // Nobody listens any more when the wait below timed out.
             let _ = done.send(result.map(|_| ()));
         });
-        match wait.recv_timeout(Duration::from_secs(20)) {
+        match wait.recv_timeout(DROP_WAIT) {
             Ok(Ok(())) => {}
-            other => eprintln!("{name} was left for the next run to drop: {other:?}"),
+            other => eprintln!(
+                "{name} is not dropped yet; if it stays, the next run drops it: {other:?}"
+            ),
         }
     }
 

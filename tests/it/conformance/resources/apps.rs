@@ -83,6 +83,7 @@ impl Resource for Notes {
                 json!({}),
                 json!({ "folder_id": given["other_folder"] }),
             ),
+            sieve(json!({ "top": true }), json!({ "folder_id": null }), json!({})),
             sieve(json!({ "tag": "one" }), json!({}), json!({ "tags": ["two"] })),
             sieve(json!({ "pinned": true }), json!({}), json!({ "pinned": false })),
             sieve(json!({ "pinned": false }), json!({ "pinned": false }), json!({})),

@@ -76,6 +76,7 @@ impl Resource for Files {
                 json!({ "folder_id": given["other_folder"] }),
             ),
             sieve(json!({ "folder_id": "" }), json!({ "folder_id": null }), json!({})),
+            sieve(json!({ "top": true }), json!({ "folder_id": null }), json!({})),
             sieve(json!({ "tag": "final" }), json!({ "tags": ["final", "x"] }), json!({})),
             sieve(json!({ "query": "needle" }), json!({ "name": "a needle.txt" }), json!({})),
             sieve(json!({ "query": "needle" }), json!({ "description": "a needle" }), json!({})),
