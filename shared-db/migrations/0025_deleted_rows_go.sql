@@ -1,4 +1,4 @@
--- squawk-ignore-file adding-foreign-key-constraint, constraint-missing-not-valid, require-concurrent-index-creation, ban-drop-column
+-- squawk-ignore-file adding-foreign-key-constraint, constraint-missing-not-valid, require-concurrent-index-creation, ban-drop-column, ban-drop-constraint
 -- What was deleted long ago is removed: it is found by when it was deleted.
 create index notes_deleted on web.notes (deleted_at) where deleted_at is not null;
 create index tasks_deleted on web.tasks (deleted_at) where deleted_at is not null;

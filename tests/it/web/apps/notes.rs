@@ -83,7 +83,7 @@ async fn the_last_changed_comes_first_when_asked_for_over_all_pages() {
         assert_fails(result, Code::InvalidArgument, Reason::InvalidPageToken, "page_token");
     }
     assert_eq!(seen, ["A", "C", "B"]);
-    let result = org.viewer().call("NoteService/ListNotes", json!({ "order_by": "title" })).await;
+    let result = org.viewer().call("NoteService/ListNotes", json!({ "order_by": "pinned" })).await;
     let status = assert_fails(result, Code::InvalidArgument, Reason::InvalidField, "order_by");
     assert!(status.message().contains("update_time desc"), "it says what there is: {status:?}");
 }

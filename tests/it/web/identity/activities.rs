@@ -9,6 +9,7 @@ use freehold_tests::{
     stack::{Org, Stack},
 };
 use serde_json::{Value, json};
+use std::time::{Duration, Instant};
 
 async fn of(org: &Org, resource: &Value) -> Vec<Value> {
     let request = json!({ "resource_id": resource });
@@ -137,7 +138,8 @@ async fn an_organization_reads_of_what_the_platform_did_to_its_members() {
 async fn the_log_tells_of_what_the_platform_has_changed_and_of_nothing_else() {
     let layout = Layout { webs: 1, ..Layout::default() };
     let database = TestDatabase::create().await;
-    let all = Processes::start_on(database, &layout, &Settings::default()).await;
+    let settings = Settings { web: vec![("LOG_LEVEL", "info".to_owned())], ..Settings::default() };
+    let all = Processes::start_on(database, &layout, &settings).await;
     let create = async |slug: &str| {
         let request = json!({ "platform": { "slug": slug, "name": slug } });
         all.platform().call("PlatformService/CreatePlatform", request).await
@@ -147,6 +149,10 @@ async fn the_log_tells_of_what_the_platform_has_changed_and_of_nothing_else() {
         log.lines().filter(|it| it.contains("CreatePlatform") && it.contains("changed")).count()
     };
     create("kept").await.unwrap();
+    let give_up = Instant::now() + Duration::from_secs(10);
+    while told() == 0 && Instant::now() < give_up {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
     assert_eq!(told(), 1, "{}", all.webs[0].log());
     // It fails at the very end.
     let refuse = "
