@@ -188,7 +188,7 @@ fn spread(table: &str, name: &str, ty: &str, own: bool, required: bool) -> Optio
             let all = format!("enum_range(null::{ty})");
             skewed(
                 &format!("({all})[1]"),
-                &format!("({all})[2]"),
+                &format!("({all})[least(2, cardinality({all}))]"),
                 &format!("({all})[cardinality({all})]"),
             )
         }

@@ -64,7 +64,7 @@ pub async fn once<R: Resource>(
     caller: &Caller,
     asked: &Asked,
     id: R::Id,
-    make: impl AsyncFnOnce(&mut Tx) -> Result<R>,
+    create: impl AsyncFnOnce(&mut Tx) -> Result<R>,
 ) -> Result<R::Wire> {
     let (org, id) = (caller.org()?, R::uuid(id));
     let mut tx = app.db.begin(caller.scope()?).await?;
@@ -73,7 +73,7 @@ pub async fn once<R: Resource>(
         return R::Wire::decode(answer.as_slice()).map_err(Error::internal);
     }
     let made = async {
-        let wire = make(&mut tx).await?.into_wire()?;
+        let wire = create(&mut tx).await?.into_wire()?;
         if named {
             let answer = wire.encode_to_vec();
             request_ids::answer(&mut tx, org, &asked.request_id, id, &answer).await?;

@@ -224,7 +224,6 @@ macro_rules! statement {
 /// What ends needs no lock before it is deleted: the deletion is fenced itself.
 ///
 /// Across organizations: in `Scope::Platform`.
-#[expect(clippy::too_many_lines, reason = "it is one statement")]
 pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applied> {
     let events: Vec<Placed<'_, EventRow>> = placed(changes, |it| &it.events);
     let steps: Vec<Placed<'_, StepRow>> = placed(changes, |it| &it.steps);
