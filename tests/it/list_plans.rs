@@ -26,6 +26,9 @@ use web_service::{
 
 /// Rows of a page, and the one after it.
 const SORTED_MAX: f64 = 51.0;
+/// Rows that the planner may expect to sort where a value, or two conditions together, are rare: to find and sort the few costs less than
+/// to go through the order until a page is full.
+const SORTED_OF_FEW_MAX: f64 = 500.0;
 /// What is compared word by word, since policies keep it from being looked up, leaves as many as the largest page at most.
 const SORTED_OF_TEXT_MAX: f64 = 1000.0;
 
@@ -189,10 +192,14 @@ impl rows::Tables {
         let mut all = Vec::new();
         for at in at {
             let words = values::is_of_words(statement, at);
-            let sorted_max = if words { SORTED_OF_TEXT_MAX } else { SORTED_MAX };
             let values = values::of(self.pool(), self.reader(), (table, owners), statement, at);
             for (called, value) in values.await {
                 let name = format!("condition {} {called} {value}", at - owners + 1);
+                let sorted_max = match called {
+                    _ if words => SORTED_OF_TEXT_MAX,
+                    "frequent" => SORTED_MAX,
+                    _ => SORTED_OF_FEW_MAX,
+                };
                 all.push(Condition { name, at, value, sorted_max });
             }
         }
@@ -219,7 +226,7 @@ async fn check_sent(
     let mut base: Vec<_> = (0..count).map(|at| statement.neutral(at)).collect();
     let mine = [format!("'{}'", reader.org), format!("'{}'", reader.user)];
     base[..owners].clone_from_slice(&mine[..owners]);
-    base[count - 1] = "51".to_owned();
+    "51".clone_into(&mut base[count - 1]);
     let mut tries = vec![(SORTED_MAX, "no condition".to_owned(), base.clone())];
     let conditions = tables.conditions((table, owners), &statement, owners..cursor).await;
     for (number, one) in conditions.iter().enumerate() {
@@ -227,18 +234,19 @@ async fn check_sent(
         tries.push((one.sorted_max, one.name.clone(), with.clone()));
         for other in conditions[number + 1..].iter().filter(|it| it.at != one.at) {
             let name = format!("{} and {}", one.name, other.name);
-            tries.push((one.sorted_max.max(other.sorted_max), name, other.put(&with)));
+            let sorted_max = one.sorted_max.max(other.sorted_max).max(SORTED_OF_FEW_MAX);
+            tries.push((sorted_max, name, other.put(&with)));
         }
     }
     let mut second = base.clone();
-    for at in cursor..=cursor + keys {
-        second[at] = match statement.types[at].as_str() {
+    for (value, ty) in second.iter_mut().zip(&statement.types).skip(cursor).take(keys + 1) {
+        let after = match ty.as_str() {
             "timestamp with time zone" => "now() - interval '1 day'",
             "uuid" => "'00000000-0000-7000-8000-000000000007'",
             "integer" => "500",
             _ => "'common 5'",
-        }
-        .to_owned();
+        };
+        after.clone_into(value);
     }
     tries.push((SORTED_MAX, "the second page".to_owned(), second));
     for (sorted_max, what, arguments) in tries {

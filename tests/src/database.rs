@@ -93,7 +93,7 @@ impl TestDatabase {
             select from pg_stat_activity where datname = current_database() and wait_event_type = 'Lock'
         )";
         let (pool, give_up) = (self.superuser(), Instant::now() + Duration::from_secs(20));
-        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.unwrap() {
+        while !sqlx::query_scalar::<_, bool>(sql).fetch_one(&pool).await.expect("it can be asked") {
             assert!(Instant::now() < give_up, "nobody waits for a lock");
             tokio::time::sleep(Duration::from_millis(10)).await;
         }

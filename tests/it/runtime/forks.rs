@@ -16,8 +16,8 @@ fn get(key: &str) -> Value {
     json!({ "step_key": format!("get-{key}"), "get_data": { "key": key }, "input": {} })
 }
 
-fn found(key: &str) -> Option<Value> {
-    Some(json!({ "key": key, "value": { "of": key } }))
+fn found(key: &str) -> Value {
+    json!({ "key": key, "value": { "of": key } })
 }
 
 /// `(key, execution that keeps it)` of a tree.
@@ -37,15 +37,15 @@ async fn a_fork_finds_what_the_steps_that_it_takes_over_have_kept_and_keeps_the_
     let agent = workshop.agent(json!([put("a"), get("a"), put("b"), get("b")])).await;
     let engine = workshop.engine(quick());
     let id = workshop.start(agent, json!({})).await;
-    assert_eq!(workshop.ended(id).await.output, found("b"));
+    assert_eq!(workshop.ended(id).await.output, Some(found("b")));
     let fork = Desk::of(&workshop).fork(id, "get-a").await;
     assert_eq!(kept(&workshop, fork).await[0], ("a".to_owned(), fork));
-    assert_eq!(workshop.ended(fork).await.output, found("b"));
+    assert_eq!(workshop.ended(fork).await.output, Some(found("b")));
     let mine = [("a".to_owned(), fork), ("b".to_owned(), fork)];
     assert_eq!(kept(&workshop, fork).await, mine);
     // A fork of the fork is as good.
     let again = Desk::of(&workshop).fork(fork, "get-b").await;
-    assert_eq!(workshop.ended(again).await.output, found("b"));
+    assert_eq!(workshop.ended(again).await.output, Some(found("b")));
     engine.stop().await;
 }
 
@@ -60,9 +60,9 @@ async fn a_fork_of_a_child_finds_what_others_of_its_tree_have_kept() {
     let new = workshop.new_execution(reader, json!({}));
     let below = NewExecution { call_stack: vec![root.0], ..new };
     let child = workshop.start_as(below).await;
-    assert_eq!(workshop.ended(child).await.output, found("a"));
+    assert_eq!(workshop.ended(child).await.output, Some(found("a")));
     let fork = Desk::of(&workshop).fork(child, "get-a").await;
-    assert_eq!(workshop.ended(fork).await.output, found("a"));
+    assert_eq!(workshop.ended(fork).await.output, Some(found("a")));
     assert_eq!(kept(&workshop, fork).await, [("a".to_owned(), root)]);
     engine.stop().await;
 }
@@ -77,12 +77,12 @@ async fn what_children_have_kept_is_there_unless_they_are_started_once_more() {
     let agent = workshop.agent(json!([fan, get("a")])).await;
     let engine = workshop.engine(quick());
     let id = workshop.start(agent, json!({})).await;
-    assert_eq!(workshop.ended(id).await.output, found("a"));
+    assert_eq!(workshop.ended(id).await.output, Some(found("a")));
     let (_, writer) = kept(&workshop, id).await.remove(0);
     let desk = Desk::of(&workshop);
     for (step, same) in [("get-a", true), ("fan", false)] {
         let fork = desk.fork(id, step).await;
-        assert_eq!(workshop.ended(fork).await.output, found("a"), "from {step}");
+        assert_eq!(workshop.ended(fork).await.output, Some(found("a")), "from {step}");
         let (_, by) = kept(&workshop, fork).await.remove(0);
         assert_eq!(by == writer, same, "from {step}");
     }

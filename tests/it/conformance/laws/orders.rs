@@ -32,27 +32,29 @@ fn parts(order: &str) -> (Vec<&str>, bool) {
 fn value(field: &FieldDescriptor, draft: &Value, row: usize, shift: usize) -> Value {
     let number = [2, 1, 2, 0, 3][(row + shift) % ROWS];
     let required = behaviours(field).iter().any(|it| it == "REQUIRED");
-    match field.kind() {
-        Kind::String => json!(["B", "a", "B", "\u{e9}", "c"][(row + shift) % ROWS]),
-        Kind::Message(_) if number == 0 && !required => Value::Null,
-        Kind::Message(_) => {
-            let time = draft[field.name()].as_str().expect("a draft has every field");
-            let time = DateTime::parse_from_rfc3339(time).unwrap() + TimeDelta::minutes(number);
-            json!(time.to_rfc3339())
-        }
-        _ => json!(number),
+    let kind = field.kind();
+    if let Kind::String = kind {
+        return json!(["B", "a", "B", "\u{e9}", "c"][(row + shift) % ROWS]);
     }
+    let Kind::Message(_) = kind else { return json!(number) };
+    if number == 0 && !required {
+        return Value::Null;
+    }
+    let time = draft[field.name()].as_str().expect("a draft has every field");
+    let time = DateTime::parse_from_rfc3339(time).unwrap() + TimeDelta::minutes(number);
+    json!(time.to_rfc3339())
 }
 
 /// What a row is ordered by; nothing comes last, whichever way the list goes.
 fn place(row: &Value, field: &str) -> Option<Value> {
-    match &row[field] {
-        Value::Null => None,
-        Value::String(it) if field.ends_with("_time") => {
-            Some(json!(DateTime::parse_from_rfc3339(it).unwrap().timestamp_micros()))
-        }
-        it => Some(it.clone()),
+    let value = &row[field];
+    if value.is_null() {
+        return None;
     }
+    if let (Some(time), true) = (value.as_str(), field.ends_with("_time")) {
+        return Some(json!(DateTime::parse_from_rfc3339(time).unwrap().timestamp_micros()));
+    }
+    Some(value.clone())
 }
 
 fn compare(one: &Value, other: &Value) -> Ordering {
@@ -103,8 +105,8 @@ async fn fill<R: Resource>(world: &World<R>, orders: &[String]) {
         return;
     };
     for row in [3, 1] {
-        let changed = json!({ R::ID: made[row][R::ID], field: value });
-        world.update(changed, Some(&[field])).await.unwrap();
+        let update = json!({ R::ID: made[row][R::ID], field: value });
+        world.update(update, Some(&[field])).await.unwrap();
     }
 }
 

@@ -85,8 +85,8 @@ async fn what_a_turn_writes_after_its_worker_let_go_is_fenced_in_every_state() {
         if !target(*verb).is_final() {
             let delay = (target(*verb) == ExecutionState::Queued).then_some(Duration::ZERO);
             let paused = *verb == Verb::Pause;
-            let leave = Leave { delay, paused, ..Leave::AT_ONCE };
-            queue::release(&mut tx, &lease, leave).await.unwrap();
+            let how = Leave { delay, paused, ..Leave::AT_ONCE };
+            queue::release(&mut tx, &lease, how).await.unwrap();
         }
         tx.commit().await.unwrap();
         // As it stands, and as it stands after what may come from outside.

@@ -97,7 +97,7 @@ async fn what_was_in_a_deleted_sheet_is_seen_again_when_it_is_back() {
     let id = json!({ "id": gone });
     org.developer().call("SheetService/DeleteSheet", id.clone()).await.unwrap();
     assert_fails(get().await, Code::NotFound, Reason::ResourceNotFound, None);
-    assert_eq!(list(json!({})).await, [other.clone()]);
+    assert_eq!(list(json!({})).await, std::slice::from_ref(&other));
     assert!(list(json!({ "sheet_id": gone })).await.is_empty());
     org.developer().call("SheetService/UndeleteSheet", id).await.unwrap();
     assert_eq!(get().await.unwrap(), version);
