@@ -28,11 +28,11 @@ async fn base() -> Outcome {
         Act::new(3000, Fault::Kill(Victim::Runtime(0)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(1)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(2)), 0),
-        Act::new(5500, Fault::AllWires(Wire::Deaf), 200),
+        Act::new(9000, Fault::AllWires(Wire::Deaf), 200),
     ];
     let (second, soon) = (Duration::from_secs(1), Duration::from_millis(500));
     let bounds = Bounds { back_within: soon, measured_for: second, ..Bounds::default() };
-    run(Short { acts, per_second: 15.0, bounds, ..Short::default() }).await
+    run(Short { acts, slowness: 2, bounds, ..Short::default() }).await
 }
 
 /// What the check of this name finds.

@@ -13,7 +13,7 @@ async fn a_worker_that_wakes_up_after_its_lease_changes_nothing() {
         Act::new(1000, Fault::Freeze(Victim::Web(1)), 700),
         Act::new(1000, Fault::Freeze(Victim::Runtime(2)), 2600),
     ];
-    let outcome = run(Short { acts, per_second: 15.0, ..Short::default() }).await;
+    let outcome = run(Short { acts, per_second: 5.0, slowness: 3, ..Short::default() }).await;
     let executions = outcome.history.tables.executions.iter();
     let resumed = executions.flat_map(|it| &it.events).filter(|it| it.kind == "execution_resumed");
     assert!(0 < resumed.count(), "nothing was taken over");

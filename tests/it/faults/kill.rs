@@ -12,7 +12,7 @@ use std::time::Duration;
 async fn killing_any_process_at_any_moment_loses_nothing_and_repeats_nothing() {
     let storm = Fault::Storm(Duration::from_millis(600));
     let acts = vec![Act::new(500, storm, 8000)];
-    let outcome = run(Short { acts, per_second: 12.0, ..Short::default() }).await;
+    let outcome = run(Short { acts, per_second: 5.0, slowness: 3, ..Short::default() }).await;
     assert!(outcome.history.struck.len() > 8, "{} kills", outcome.history.struck.len());
     assert!(!takeovers(&outcome.history).is_empty(), "nobody was killed at work");
 }
@@ -32,7 +32,7 @@ async fn work_of_a_process_that_ends_goes_on_elsewhere() {
         Act::new(1500, Fault::Stop(Victim::Runtime(0)), 0),
         Act::new(1500, Fault::Stop(Victim::Runtime(2)), 0),
     ];
-    let outcome = run(Short { acts, per_second: 15.0, ..Short::default() }).await;
+    let outcome = run(Short { acts, per_second: 5.0, slowness: 3, ..Short::default() }).await;
     let all = takeovers(&outcome.history);
     let left = |it: fn(Fault) -> bool| all.iter().filter(|taken| it(taken.fault.fault)).count();
     assert!(0 < left(|it| matches!(it, Fault::Kill(_))), "nothing was under way at the kill");

@@ -36,12 +36,14 @@ pub struct Load {
     pub kinds: Vec<(Kind, u32)>,
     /// Of so many executions, one is watched to its end; the others are only asked for.
     pub watched_one_in: usize,
+    /// So many times as long as else the calls take: more of them are under way without more work for the machine.
+    pub slowness: u64,
 }
 
 impl Load {
     pub fn of(per_second: f64) -> Self {
         let kinds = Kind::ALL.iter().map(|it| (*it, it.weight())).collect();
-        Self { per_second, organizations: 3, kinds, watched_one_in: 2 }
+        Self { per_second, organizations: 3, kinds, watched_one_in: 2, slowness: 1 }
     }
 }
 
@@ -68,7 +70,7 @@ impl Running {
         let mut orgs = Vec::new();
         for number in 0..load.organizations {
             let org: Org = world.processes.organization().await;
-            let agents = Agents::create(&org, &world.remote).await;
+            let agents = Agents::create(&org, &world.remote, load.slowness).await;
             let identity = As::key(&org.developer.key);
             let caller = |it: &tonic::transport::Channel| {
                 Caller::new(it.clone(), Api::Web, identity.clone())

@@ -13,7 +13,7 @@ use tonic::Code;
 /// The check, what is wrong, and how it comes to be.
 pub(super) type Case = (&'static str, &'static str, fn(&mut History));
 
-pub(super) const CASES: [Case; 19] = [
+pub(super) const CASES: [Case; 20] = [
     ("nothing acknowledged is lost", "a caller is never answered", |it| {
         it.asked[0].acknowledged = None;
     }),
@@ -29,6 +29,13 @@ pub(super) const CASES: [Case; 19] = [
         it.asked[0].refusals.push(Refusal { code: Code::Internal, message, deliberate: true });
     }),
     ("finished steps are not repeated", "a finished step is called again", |it| {
+        again(it, Effect::Idempotent, TimeDelta::minutes(1));
+    }),
+    ("finished steps are not repeated", "a cancelled step is called long after it", |it| {
+        let call = succeeded(it, Effect::Idempotent);
+        let mut steps = it.tables.executions.iter_mut().filter(|it| it.run == call.run);
+        let step = steps.find_map(|it| it.steps.iter_mut().find(|at| at.step_key == call.step));
+        "cancelled".clone_into(&mut step.unwrap().state);
         again(it, Effect::Idempotent, TimeDelta::minutes(1));
     }),
     ("finished steps are not repeated", "a step that was never called succeeds", |it| {

@@ -6,6 +6,7 @@ use crate::chaos::{
     history::{Call, Fate, History},
     load::Effect,
 };
+use chrono::TimeDelta;
 use std::collections::BTreeMap;
 
 /// At most one end is written of each attempt, and one success of each step.
@@ -43,7 +44,12 @@ pub fn an_attempt_is_completed_once(history: &History) -> Vec<String> {
     found
 }
 
+/// From the commit that says that a call begins to the call itself, on a machine that is busy.
+const ON_ITS_WAY: TimeDelta = TimeDelta::seconds(1);
+
 /// The remote hears of no step after that step has finished, and has heard of every one that has succeeded.
+///
+/// A cancellation ends a step whose call has just begun: nobody can take that call back.
 pub fn finished_steps_are_not_repeated(history: &History) -> Vec<String> {
     let (calls, kinds) = (history.calls_by_step(), history.kinds());
     let mut found = Vec::new();
@@ -57,7 +63,17 @@ pub fn finished_steps_are_not_repeated(history: &History) -> Vec<String> {
             if step.state == "succeeded" && !calls.iter().any(|it| it.fate() == Fate::Succeeded) {
                 found.push(format!("{name} has succeeded, and the remote never said so"));
             }
-            let late = calls.iter().filter(|it| finished + SLACK < it.at);
+            let begun = it.events.iter().filter(|event| {
+                let of_step = event.step_key.as_deref() == Some(&step.step_key);
+                of_step && event.kind == "step_started" && event.at <= finished
+            });
+            let begun = begun.map(|event| event.at).max();
+            let was_on_its_way = |call: &&Call| {
+                let soon = begun.is_some_and(|at| call.at <= at + ON_ITS_WAY);
+                step.state == "cancelled" && soon
+            };
+            let late = calls.iter().copied().filter(|it| finished + SLACK < it.at);
+            let late = late.filter(|it| !was_on_its_way(it));
             found.extend(
                 late.map(|it| format!("{name} was called {} after its end", it.at - finished)),
             );

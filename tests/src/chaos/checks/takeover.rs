@@ -3,7 +3,7 @@
 use crate::chaos::{
     clocks::{Time, delta},
     fault::{Fault, Struck, Victim},
-    history::{Call, History},
+    history::{Call, Execution, History},
 };
 use chrono::TimeDelta;
 
@@ -21,7 +21,7 @@ pub struct Takeover<'a> {
     pub due: Time,
 }
 
-/// Each call that was cut when a runtime-service was killed or asked to stop.
+/// Each call that was cut when a runtime-service was killed or asked to stop, and not because somebody cancelled it.
 pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
     let mut all = Vec::new();
     let executions = history.executions_by_run();
@@ -34,6 +34,9 @@ pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
             let calls = history.calls.iter().filter(|it| it.run == call.run && call.at < it.at);
             let next = calls.map(|it| it.at).min();
             let execution = executions.get(call.run.as_str());
+            if execution.is_some_and(|it| it.was_cancelled_before(call.cut)) {
+                continue;
+            }
             let ended = execution.and_then(|it| it.finished_at);
             let asked = execution.and_then(|it| it.asked_after(fault.begun));
             let next = [next, ended, asked].into_iter().flatten().min();
@@ -45,7 +48,7 @@ pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
 
 /// Within the lease and a second after a SIGKILL, within a second after a SIGTERM.
 pub fn takeover_is_quick(history: &History) -> Vec<String> {
-    let kinds = history.kinds();
+    let (kinds, executions) = (history.kinds(), history.executions_by_run());
     let late = takeovers(history).into_iter().filter_map(|it| {
         let allowed = it.due + history.stood_still(it.fault.begun, it.due);
         let went_on = it.next.filter(|at| *at <= allowed);
@@ -56,13 +59,26 @@ pub fn takeover_is_quick(history: &History) -> Vec<String> {
         went_on.is_none().then(|| {
             let (run, step) = (&it.call.run, &it.call.step);
             let kind = kinds.of(run).map_or(String::new(), |it| format!(" ({it:?})"));
+            let told = executions.get(run.as_str()).map_or(String::new(), |execution| told(execution, &it));
             format!(
-                "{run}{kind} {step} was left by {} and went on {waited}, not within {due} ms",
+                "{run}{kind} {step} was left by {} and went on {waited}, not within {due} ms; its events since: {told}",
                 it.fault.fault
             )
         })
     });
     late.collect()
+}
+
+/// What was told of an execution between the fault and the next that was seen of it: who reads of it sees where the time went.
+fn told(execution: &Execution, takeover: &Takeover<'_>) -> String {
+    let begun = takeover.fault.begun;
+    let events = execution.events.iter().filter(|it| begun <= it.at);
+    let events = events.take_while(|it| takeover.next.is_none_or(|next| it.at <= next));
+    let events = events.map(|it| {
+        let step = it.step_key.as_deref().map_or(String::new(), |it| format!(" {it}"));
+        format!("{}{step} after {} ms", it.kind, (it.at - begun).num_milliseconds())
+    });
+    events.collect::<Vec<_>>().join(", ")
 }
 
 fn bound(history: &History, struck: &Struck) -> Option<(TimeDelta, TimeDelta)> {

@@ -57,6 +57,12 @@ impl Execution {
         self.steps.iter().find(|it| it.step_key == key)
     }
 
+    /// Whether somebody had asked to stop it by then.
+    pub fn was_cancelled_before(&self, time: Option<Time>) -> bool {
+        let asked = self.events.iter().find(|it| it.kind == "cancel_requested");
+        asked.is_some_and(|it| time.is_none_or(|time| it.at < time))
+    }
+
     /// When it was first left to a person, after this time, to say what became of a step.
     pub fn asked_after(&self, time: Time) -> Option<Time> {
         let asked = self.events.iter().filter(|it| it.kind == "step_waiting" && time < it.at);

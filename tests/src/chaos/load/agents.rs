@@ -9,12 +9,14 @@ use std::collections::BTreeMap;
 pub(super) struct Agents(BTreeMap<Kind, String>);
 
 impl Agents {
-    pub(super) async fn create(org: &Org, remote: &Remote) -> Self {
+    pub(super) async fn create(org: &Org, remote: &Remote, slowness: u64) -> Self {
         let mut agents = BTreeMap::<Kind, String>::new();
         for kind in Kind::ALL {
+            // Probes are long as they are.
+            let slowness = if kind == Kind::Probe { 1 } else { slowness };
             let mut calls = kind.waits(agents.get(&Kind::Child).map(String::as_str));
             for step in kind.steps() {
-                let action = org.action_with(action(step, remote)).await;
+                let action = org.action_with(action(step, remote, slowness)).await;
                 calls.push(json!({ "step_key": step.key, "core_action_id": action }));
             }
             let agent = org.agent_with(json!({ "endpoint": { "calls": calls } })).await;
@@ -36,8 +38,9 @@ impl Agents {
 }
 
 /// The remote is told which execution and which step it is, so that its log needs no table to be read.
-fn action(step: &StepShape, remote: &Remote) -> Value {
-    let path = format!("/work?ms={}&fail={}&step={}", step.ms, step.fail, step.key);
+fn action(step: &StepShape, remote: &Remote, slowness: u64) -> Value {
+    let ms = step.ms * slowness;
+    let path = format!("/work?ms={ms}&fail={}&step={}", step.fail, step.key);
     let url = format!("{}&run={{{{ input.run }}}}", remote.url(&path));
     let (method, effect) = match step.effect {
         Effect::Pure => ("GET", "SIDE_EFFECT_PURE"),
