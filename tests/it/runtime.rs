@@ -7,6 +7,7 @@ mod claims;
 mod costs;
 mod decisions;
 mod explains;
+mod fairness;
 mod fencing;
 mod http;
 mod letters;
