@@ -1006,6 +1006,7 @@ create table runtime.workflow_data (
     constraint workflow_data_value_check CHECK ((octet_length((value)::text) <= 1048576))
 );
 CREATE INDEX workflow_data_by_tag ON runtime.workflow_data USING gin (tags);
+CREATE INDEX workflow_data_in_order ON runtime.workflow_data USING btree (org_id, root_execution_id, created_at, ((md5(key))::uuid));
 
 -- written by web_app; scope tenant; append-only; names users: actor_user_id, resource_id
 create table web.activities (

@@ -6,8 +6,10 @@
 //!   [`follow`] does for others what follows from an end; [`pace`] makes room for what somebody waits for.
 //! - [`state`] is the table of what leads where; [`retry`] says when a failure is tried again.
 
-mod backlog;
-mod claim;
+#[doc(hidden)]
+pub mod backlog;
+#[doc(hidden)]
+pub mod claim;
 pub(crate) mod commits;
 mod config;
 pub(crate) mod drive;

@@ -7,5 +7,6 @@ mod freeze;
 mod kill;
 mod means;
 mod replicas;
+mod sabotage;
 mod short;
 mod wires;

@@ -8,6 +8,7 @@ mod costs;
 mod decisions;
 mod drains;
 mod explains;
+mod fairness;
 mod fencing;
 mod forks;
 mod http;

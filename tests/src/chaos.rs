@@ -37,8 +37,10 @@ pub struct Form {
     pub bounds: Bounds,
     /// The server is one that may be stopped and filled up.
     pub own_server: Option<OwnServer>,
-    /// The last replica of each service has a clock that is ten minutes ahead.
+    /// The last replica of each service has a clock that is ten minutes ahead, and the one before it one that is as much behind.
     pub skewed: bool,
+    /// What a superuser does before anything is asked for, to take a protection away.
+    pub sabotage: Vec<&'static str>,
 }
 
 /// Where the database is, when it is not among the other tests'.

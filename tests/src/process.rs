@@ -49,6 +49,9 @@ pub struct Processes {
     pub database: TestDatabase,
 }
 
+/// Variables of a process that are no settings.
+pub type Environment = Vec<(String, String)>;
+
 /// Which processes there are.
 #[derive(Clone, Debug, Default)]
 pub struct Layout {
@@ -56,8 +59,8 @@ pub struct Layout {
     pub runtimes: usize,
     /// Each process reaches the database by a wire of its own.
     pub wired: bool,
-    /// Environment of the last web-service and of the last runtime-service.
-    pub last: Vec<(String, String)>,
+    /// Environments of the last web-service and of the last runtime-service, of those before them, and so on.
+    pub last: Vec<Environment>,
     /// What web-service takes for further replicas of runtime-service.
     pub decoys: Vec<String>,
 }
@@ -81,12 +84,12 @@ impl Processes {
         }
         let url =
             |number: usize, url: String| wires.get(number).map_or(url.clone(), |it| it.url(&url));
-        let environment = |is_last: bool| if is_last { layout.last.clone() } else { Vec::new() };
+        let environment = |after: usize| layout.last.get(after).cloned().unwrap_or_default();
         let mut runtimes = Vec::new();
         for number in 0..layout.runtimes {
             let url = url(layout.webs + number, database.runtime_url());
             let settings = settings::runtime(settings, &[("DATABASE_URL", url)]);
-            let environment = environment(number + 1 == layout.runtimes);
+            let environment = environment(layout.runtimes - number - 1);
             runtimes.push(Process::spawn_in("runtime-service", settings, environment));
         }
         let tls = settings.runtime.iter().any(|it| it.0 == "TLS_CERT");
@@ -104,7 +107,7 @@ impl Processes {
             let files_dir = database.files_dir().display().to_string();
             let more =
                 [("DATABASE_URL", url), ("RUNTIME_URL", known.join(",")), ("FILES_DIR", files_dir)];
-            let environment = environment(number + 1 == layout.webs);
+            let environment = environment(layout.webs - number - 1);
             webs.push(Process::spawn_in(
                 "web-service",
                 settings::web(settings, &more),

@@ -8,7 +8,7 @@ use std::{
 };
 
 #[derive(Clone, Debug, Default)]
-pub(super) struct Backlog(Arc<Mutex<Known>>);
+pub struct Backlog(Arc<Mutex<Known>>);
 
 #[derive(Debug, Default)]
 struct Known {

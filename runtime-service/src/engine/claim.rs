@@ -1,6 +1,6 @@
 //! Takes work from the queue for as long as there are hands free.
 
-mod ring;
+pub mod ring;
 
 use super::{
     Core, drive,
@@ -13,7 +13,7 @@ use shared_db::{
     ids::OrganizationId,
     scope::{Scope, Tx},
 };
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 use tokio::{sync::OwnedSemaphorePermit, time::Instant};
 use tokio_util::sync::CancellationToken;
 use uuid::Uuid;
@@ -203,13 +203,7 @@ impl Claimer<'_> {
                 Ok(claimed)
             })
             .await?;
-        let mut came: HashMap<OrganizationId, (i64, i64)> = HashMap::new();
-        for it in &claimed {
-            let (count, last) = came.entry(it.lease.org).or_insert((0, i64::MIN));
-            *count += 1;
-            *last = it.rank.max(*last);
-        }
-        self.ring.served(&seeks, |org| came.get(&org).copied(), began.elapsed());
+        self.ring.learn(&seeks, &claimed, began.elapsed());
         claimed.sort_unstable_by_key(|it| it.rank);
         let count = claimed.len();
         begin_all(core, claimed, hands);

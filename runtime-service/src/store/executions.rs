@@ -4,7 +4,8 @@ mod cancels;
 pub mod children;
 mod ends;
 pub mod forks;
-mod pauses;
+#[doc(hidden)]
+pub mod pauses;
 mod selects;
 
 pub use cancels::{Cancelled, Insistence, cancel, cancelled};

@@ -46,7 +46,7 @@ pub async fn list(
          where d.org_id = $1
            and ($2::uuid is null or d.agent_id = $2)
            and ($3::text is null or d.reason = $3)
-           and ($4::timestamptz is null or $4 <= d.created_at)
+           and ($4::timestamptz is null or d.created_at >= $4)
            and ($5::timestamptz is null or d.created_at < $5)
            and ($6::timestamptz is null or (d.created_at, d.execution_id) < ($6, $7))
          order by d.created_at desc, d.execution_id desc

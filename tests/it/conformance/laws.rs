@@ -42,8 +42,7 @@ fn assert_names_token<T: std::fmt::Debug>(result: Result<T, Status>) -> Status {
 
 /// Asserts that it still is what it was.
 async fn assert_unchanged<R: Resource>(world: &World<R>, before: &Value) {
-    let after = world.get(World::<R>::id(before)).await.expect("it is still there");
-    assert_eq!(after, *before);
+    assert_eq!(world.standing(World::<R>::id(before)).await, *before);
 }
 
 /// `resource` with its id, and nothing else of it.

@@ -34,6 +34,9 @@ pub(crate) trait Resource: Send + Sync {
     /// Each organization has its own. Of the others a test sees those of all tests, unless it has a stack of its own.
     const TENANT: bool = true;
 
+    /// Its lists begin with the oldest.
+    const OLDEST_FIRST: bool = false;
+
     /// It is itself the organization that a call about it acts in.
     const ORGANIZATION: bool = false;
 
@@ -79,8 +82,12 @@ pub(crate) trait Resource: Send + Sync {
         format!("{}Service/{}{}", Self::KIND, Self::CREATE, Self::KIND)
     }
 
-    /// The resource, where the answer to the request that makes it does not hold it.
-    fn found(_reader: &Caller, created: Value) -> impl Future<Output = Value> + Send {
+    /// The resource, where the answer to the request that makes it of a draft does not hold it.
+    fn found(
+        _reader: &Caller,
+        _draft: &Value,
+        created: Value,
+    ) -> impl Future<Output = Value> + Send {
         async { created }
     }
 
@@ -92,6 +99,11 @@ pub(crate) trait Resource: Send + Sync {
     /// The resource in the answer to a request that creates.
     fn created(answer: Value) -> Value {
         answer
+    }
+
+    /// A request that names it and nothing else.
+    fn named(_given: &Value, id: &str) -> Value {
+        json!({ Self::ID: id })
     }
 
     /// Whatever its lists need besides the page.
@@ -184,9 +196,9 @@ impl<R: Resource> World<R> {
     }
 
     pub(crate) async fn try_create(&self, draft: Value) -> Result<Value, Status> {
-        let request = R::create_request(draft);
+        let request = R::create_request(draft.clone());
         let created = R::created(self.writer.call(&R::creator(), request).await?);
-        let created = R::found(&self.reader, created).await;
+        let created = R::found(&self.reader, &draft, created).await;
         self.known.lock().unwrap().insert(Self::id(&created).to_owned());
         Ok(created)
     }
@@ -220,7 +232,22 @@ impl<R: Resource> World<R> {
 
     pub(crate) async fn get(&self, id: &str) -> Result<Value, Status> {
         let reader = self.about(&self.reader, id);
-        reader.call(&Self::method("Get"), json!({ R::ID: id })).await
+        reader.call(&Self::method("Get"), R::named(&self.given, id)).await
+    }
+
+    /// How one that is there stands: as it is shown in lists, where it can not be got by itself.
+    pub(crate) async fn standing(&self, id: &str) -> Value {
+        if Self::can("Get") {
+            return self.get(id).await.expect("it is still there");
+        }
+        let (shown, _) = self.list(json!({ "page_size": 1000 })).await.unwrap();
+        shown.into_iter().find(|it| Self::id(it) == id).expect("it is still there")
+    }
+
+    /// Whether the contract has a method for it with this verb.
+    pub(crate) fn can(verb: &str) -> bool {
+        let method = Self::method(verb);
+        Api::Web.methods().any(|it| method.ends_with(&format!("/{}", it.name())))
     }
 
     /// One page, and the token of the next.

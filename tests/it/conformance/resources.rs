@@ -6,6 +6,7 @@ mod apps;
 mod billing;
 mod files;
 mod finance;
+mod fruits;
 mod identity;
 mod integrations;
 mod marketplace;
@@ -27,6 +28,7 @@ pub(crate) use finance::{
     BankAccounts, BrokerageConnections, Holdings, Portfolios, Positions, Transactions,
     WalletConnections,
 };
+pub(crate) use fruits::{DeadLetters, InputRequests, WorkflowData};
 pub(crate) use identity::{ApiKeys, Members, Organizations, Users};
 pub(crate) use integrations::{CatalogIntegrations, Installations, Integrations};
 pub(crate) use marketplace::{EmployeeConnections, HiredEmployees, VirtualEmployees};

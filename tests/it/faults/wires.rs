@@ -28,11 +28,11 @@ async fn bad_wires_late_commits_and_a_moody_remote_lose_nothing() {
     ];
     let outcome = run(Short { acts, ..Short::default() }).await;
     if outcome.world.skewed {
-        // A web-service draws the ids, and its clock is in them.
+        // A web-service draws the ids, and its clock is in them: one is ten minutes ahead, the other as much behind.
         let ids = outcome.history.tables.executions.iter().filter_map(|it| it.id.get_timestamp());
         let minute = |at: uuid::Timestamp| at.to_unix().0 / 60;
         let minutes: Vec<_> = ids.map(minute).collect();
         let (first, last) = (minutes.iter().min(), minutes.iter().max());
-        assert!(first.zip(last).is_some_and(|(first, last)| first + 9 < *last), "clocks agree");
+        assert!(first.zip(last).is_some_and(|(first, last)| first + 18 < *last), "clocks agree");
     }
 }

@@ -32,7 +32,12 @@ impl Prepared {
             format!("(${number} or deleted_at is null)"),
         ];
         let is_flag = flag.iter().any(|it| self.text.contains(it));
-        if is_flag { "false" } else { "null" }.to_owned()
+        let is_set = self.text.contains(&format!("${number}::text[] = '{{}}'"));
+        match (is_flag, is_set) {
+            (true, _) => "false".to_owned(),
+            (_, true) => "'{}'".to_owned(),
+            _ => "null".to_owned(),
+        }
     }
 }
 

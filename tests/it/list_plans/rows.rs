@@ -41,7 +41,12 @@ impl Tables {
     }
 
     pub(super) async fn fill(&self, table: &str) {
-        copy(&self.pool, table, &self.orgs, &self.users).await;
+        self.fill_in("web", table).await;
+    }
+
+    /// The same in another schema.
+    pub(super) async fn fill_in(&self, schema: &str, table: &str) {
+        copy(&self.pool, (schema, table), &self.orgs, &self.users).await;
     }
 
     pub(super) async fn empty(&self, table: &str) {
@@ -50,8 +55,13 @@ impl Tables {
     }
 }
 
-async fn copy(pool: &PgPool, table: &str, orgs: &[OrganizationId; 3], users: &[UserId; 3]) {
-    let columns = columns(pool, table, orgs, users).await;
+async fn copy(
+    pool: &PgPool,
+    (schema, table): (&str, &str),
+    orgs: &[OrganizationId; 3],
+    users: &[UserId; 3],
+) {
+    let columns = columns(pool, (schema, table), orgs, users).await;
     let names: Vec<_> = columns.iter().map(|it| it.name.as_str()).collect();
     let values: Vec<_> = columns
         .iter()
@@ -60,11 +70,11 @@ async fn copy(pool: &PgPool, table: &str, orgs: &[OrganizationId; 3], users: &[U
     // Foreign keys are not looked at: what a row refers to does not matter here.
     let sql = format!(
         "set session_replication_role = replica;
-         insert into web.{table} ({names})
+         insert into {schema}.{table} ({names})
          select {values}
-         from (select * from web.{table} limit 1) as t, generate_series(1, {ROWS}) as n;
+         from (select * from {schema}.{table} limit 1) as t, generate_series(1, {ROWS}) as n;
          set session_replication_role = origin;
-         analyze web.{table}",
+         analyze {schema}.{table}",
         names = names.join(", "),
         values = values.join(", "),
     );
@@ -75,7 +85,7 @@ async fn copy(pool: &PgPool, table: &str, orgs: &[OrganizationId; 3], users: &[U
 
 async fn columns(
     pool: &PgPool,
-    table: &str,
+    (schema, table): (&str, &str),
     orgs: &[OrganizationId; 3],
     users: &[UserId; 3],
 ) -> Vec<Column> {
@@ -85,8 +95,8 @@ async fn columns(
                 where i.indrelid = a.attrelid and i.indisunique and not i.indisprimary and a.attnum = any(i.indkey)
             ) or a.attname = 'email' as own
         from pg_attribute as a
-        where a.attrelid = ('web.' || $1)::regclass and 0 < a.attnum and not a.attisdropped and a.attgenerated = ''";
-    let rows = sqlx::query(sql).bind(table).fetch_all(pool).await.unwrap();
+        where a.attrelid = ($1 || '.' || $2)::regclass and 0 < a.attnum and not a.attisdropped and a.attgenerated = ''";
+    let rows = sqlx::query(sql).bind(schema).bind(table).fetch_all(pool).await.unwrap();
     let third = |them: [String; 3]| format!("('{{{}}}'::uuid[])[n % 3 + 1]", them.join(","));
     let column = |row: &sqlx::postgres::PgRow| {
         let (name, ty): (String, String) = (row.get("name"), row.get("type"));
@@ -100,6 +110,9 @@ async fn columns(
             ("prefix", _) => Some("lpad(n::text, 12, '0')".to_owned()),
             ("user_id", _) => Some(third(users.map(|it| it.to_string()))),
             ("id", _) => Some("md5(n::text)::uuid".to_owned()),
+            // One letter of an execution, and one value of a key.
+            ("execution_id", _) if table == "dead_letters" => Some("md5(n::text)::uuid".to_owned()),
+            ("key", _) if table == "workflow_data" => Some("'k' || n".to_owned()),
             _ if spread(table, &name, &ty, own, required).is_some() => {
                 spread(table, &name, &ty, own, required)
             }
@@ -123,7 +136,7 @@ async fn columns(
     rows.iter().map(column).collect()
 }
 
-fn id_of(number: &str) -> String {
+pub(super) fn id_of(number: &str) -> String {
     format!("('00000000-0000-7000-8000-' || lpad(({number})::text, 12, '0'))::uuid")
 }
 
@@ -181,6 +194,12 @@ fn spread(table: &str, name: &str, ty: &str, own: bool, required: bool) -> Optio
             skewed("'common'", "'s' || n / 10 % 500", "'seldom'")
         }
         ("media_type", "text") => skewed("'text/plain'", "'image/png'", "'video/mp4'"),
+        ("reason", "text") if table == "dead_letters" => {
+            skewed("'ATTEMPTS_EXHAUSTED'", "'WORKER_LOST'", "'WORKER_LOST'")
+        }
+        // What was answered has its answer.
+        ("state", "runtime.input_request_state") => skewed("'expired'", "'cancelled'", "'open'")
+            .replace("'expired'", &format!("'expired'::{ty}")),
         // One subscription of an organization goes on, and what purges and keys are is not narrowed.
         ("status" | "kind" | "folder" | "chain" | "source" | "auth", _)
             if ty.starts_with("web.") && table != "subscriptions" =>

@@ -1,6 +1,6 @@
 //! What the conditions of a list are explained with: a value that many rows have, one that few have, and one that none has.
 
-use super::{Reader, plans::Prepared};
+use super::{Sent, plans::Prepared};
 use sqlx::{AssertSqlSafe, PgPool};
 
 /// How a statement compares a parameter.
@@ -33,7 +33,8 @@ fn compared(text: &str, number: usize) -> Compared {
         if before.ends_with("not ") || is_shown {
             return Compared::Flag;
         }
-        if let Some(before) = before.strip_suffix(" @> array[") {
+        let set = before.strip_suffix(" @> array[").or_else(|| before.strip_suffix(" @> "));
+        if let Some(before) = set {
             return Compared::Has(column(before));
         }
         if before.ends_with("starts_with(media_type, ") {
@@ -42,7 +43,8 @@ fn compared(text: &str, number: usize) -> Compared {
         if before.ends_with("tsquery('simple', ") || before.ends_with("translate(") {
             return Compared::Words;
         }
-        let compared = [" = ", " >= ", " < ", " > "].iter().find_map(|it| before.strip_suffix(it));
+        let compared =
+            [" = ", " >= ", " < ", " > ", " <= "].iter().find_map(|it| before.strip_suffix(it));
         if let Some(before) = compared {
             return Compared::With(column(before));
         }
@@ -65,26 +67,22 @@ fn column(text: &str) -> String {
 /// Values of one condition as SQL, the most frequent first, each with how it is called.
 pub(super) async fn of(
     pool: &PgPool,
-    reader: Reader,
-    (table, owners): (&str, usize),
+    &Sent { schema, table, ref owners, .. }: &Sent<'_>,
     statement: &Prepared,
     at: usize,
 ) -> Vec<(&'static str, String)> {
-    let whose = match owners {
-        0 => "true".to_owned(),
-        1 => format!("org_id = '{}'", reader.org),
-        _ => format!("org_id = '{}' and user_id = '{}'", reader.org, reader.user),
-    };
+    let owned = owners.iter().map(|(column, value)| format!(" and {column} = {value}"));
+    let whose = format!("true{}", owned.collect::<String>());
     let ty = statement.types[at].as_str();
     let absent = match ty {
         "uuid" => Some(("absent", "'00000000-0000-7000-8000-00000000ffff'".to_owned())),
-        "text" => Some(("absent", "'needle'".to_owned())),
+        "text" | "text[]" => Some(("absent", "'needle'".to_owned())),
         _ => None,
     };
     let from = match compared(&statement.text, at + 1) {
         Compared::Flag => return vec![("set", "true".to_owned())],
         Compared::Elsewhere => return absent.into_iter().collect(),
-        Compared::With(column) if !has(pool, table, &column).await => {
+        Compared::With(column) if !has(pool, (schema, table), &column).await => {
             return absent.into_iter().collect();
         }
         Compared::Words => {
@@ -94,16 +92,18 @@ pub(super) async fn of(
         Compared::With(column) if ty == "timestamp with time zone" => {
             let sql = format!(
                 "select unnest(percentile_disc(array[0.0005, 0.5, 0.9995]) within group (order by {column}))::text
-                 from web.{table} where {whose}"
+                 from {schema}.{table} where {whose}"
             );
             let names = ["early", "midway", "late"];
             return names.into_iter().zip(quoted(pool, sql).await).collect();
         }
         Compared::With(column) => {
-            format!("(select {column} as value from web.{table} where {whose}) as them")
+            format!("(select {column} as value from {schema}.{table} where {whose}) as them")
         }
         Compared::Has(column) => {
-            format!("(select unnest({column}) as value from web.{table} where {whose}) as them")
+            format!(
+                "(select unnest({column}) as value from {schema}.{table} where {whose}) as them"
+            )
         }
     };
     let sql = format!(
@@ -115,12 +115,15 @@ pub(super) async fn of(
         ["frequent", "rare"].into_iter().zip(quoted(pool, sql).await).collect();
     assert!(!values.is_empty(), "{table} has nothing for {}", statement.text);
     values.extend(absent);
+    if ty == "text[]" {
+        return values.into_iter().map(|(name, it)| (name, format!("array[{it}]"))).collect();
+    }
     values
 }
 
-async fn has(pool: &PgPool, table: &str, column: &str) -> bool {
-    let sql = "select exists (select from pg_attribute where attrelid = ('web.' || $1)::regclass and attname = $2)";
-    sqlx::query_scalar(sql).bind(table).bind(column).fetch_one(pool).await.unwrap()
+async fn has(pool: &PgPool, (schema, table): (&str, &str), column: &str) -> bool {
+    let sql = "select exists (select from pg_attribute where attrelid = ($1 || '.' || $2)::regclass and attname = $3)";
+    sqlx::query_scalar(sql).bind(schema).bind(table).bind(column).fetch_one(pool).await.unwrap()
 }
 
 async fn quoted(pool: &PgPool, sql: String) -> Vec<String> {

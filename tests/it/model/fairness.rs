@@ -88,6 +88,25 @@ impl Queue {
 
 /// What is wrong with a claim of up to `limit` from what was `ready`. Where the ring stood does not matter here: see [`Waits`].
 pub(crate) fn unfair(ready: &Ready, picked: &[Picked], limit: usize) -> Option<String> {
+    if let Some(wrong) = misplaced(ready, picked) {
+        return Some(wrong);
+    }
+    let mut shares: BTreeMap<Id, usize> = BTreeMap::new();
+    picked.iter().for_each(|it| *shares.entry(it.0).or_default() += 1);
+    let visits = ready.len().min(limit).min(ORGANIZATIONS_MAX);
+    if limit < picked.len() || shares.len() != visits {
+        let (items, visited) = (picked.len(), shares.len());
+        return Some(format!("{items} of {visited} organizations instead of {limit} of {visits}"));
+    }
+    let most = shares.values().copied().max().unwrap_or(0);
+    // Who has something left got no less than the others, but for the last round, and only if the claim was full.
+    let least = if picked.len() < limit { usize::MAX } else { most.saturating_sub(1) };
+    let short = shares.iter().find(|it| *it.1 < ready[it.0].len().min(least));
+    short.map(|it| format!("{} got {} where others got {most}", it.0, it.1))
+}
+
+/// What was picked although it was not ready, or twice, or before what goes first in its organization.
+pub(crate) fn misplaced(ready: &Ready, picked: &[Picked]) -> Option<String> {
     let mut shares: BTreeMap<Id, BTreeSet<Rank>> = BTreeMap::new();
     for (organization, rank) in picked {
         let is_ready = ready.get(organization).is_some_and(|it| it.contains(rank));
@@ -95,45 +114,76 @@ pub(crate) fn unfair(ready: &Ready, picked: &[Picked], limit: usize) -> Option<S
             return Some(format!("{rank:?} was not ready, or was picked twice"));
         }
     }
-    let visits = ready.len().min(limit).min(ORGANIZATIONS_MAX);
-    if limit < picked.len() || shares.len() != visits {
-        let (items, visited) = (picked.len(), shares.len());
-        return Some(format!("{items} of {visited} organizations instead of {limit} of {visits}"));
-    }
-    for (organization, share) in &shares {
-        let first = ready[organization].iter().take(share.len());
-        if !first.eq(share.iter()) {
-            return Some(format!("{organization} was not served in the order of ranks"));
-        }
-    }
-    let most = shares.values().map(BTreeSet::len).max().unwrap_or(0);
-    // Who has something left got no less than the others, but for the last round, and only if the claim was full.
-    let least = if picked.len() < limit { usize::MAX } else { most.saturating_sub(1) };
-    let short = shares.iter().find(|it| it.1.len() < ready[it.0].len().min(least));
-    short.map(|it| format!("{} got {} where others got {most}", it.0, it.1.len()))
+    let mut wrong = shares.iter().filter(|(organization, share)| {
+        let first = ready[*organization].iter().take(share.len());
+        !first.eq(share.iter())
+    });
+    wrong.next().map(|it| format!("{} was not served in the order of ranks", it.0))
 }
 
-/// How many claims in a row passed over each organization that had something ready.
+/// What is wrong with how a claim of up to `limit` was dealt among those that it `visited`, if it is one that leaves what an organization
+/// has no use for to the next claim, which follows at once. The engine's are: its statement learns with the rows how many there are.
+pub(crate) fn uneven(
+    ready: &Ready,
+    picked: &[Picked],
+    visited: &BTreeSet<Id>,
+    limit: usize,
+) -> Option<String> {
+    let mut got: BTreeMap<Id, usize> = visited.iter().map(|it| (*it, 0)).collect();
+    for (organization, _) in picked {
+        match got.get_mut(organization) {
+            Some(count) => *count += 1,
+            None => return Some(format!("{organization} was not visited")),
+        }
+    }
+    let (share, left) = (limit / got.len().max(1), limit % got.len().max(1));
+    let has = |organization| ready.get(organization).map_or(0, BTreeSet::len);
+    if let Some(short) = got.iter().find(|it| *it.1 < has(it.0).min(share)) {
+        return Some(format!("{} got {} of a share of {share}", short.0, short.1));
+    }
+    // What is left of the division is one more for some, for nobody two, and not lost while all have use for it.
+    let more = got.values().filter(|it| share < **it).count();
+    let most = got.values().copied().max().unwrap_or(0);
+    let all_want = got.keys().all(|it| share < has(it));
+    let wrong = share + 1 < most || left < more || all_want && more < left;
+    wrong.then(|| format!("{more} got more than {share} where {left} were left over: {got:?}"))
+}
+
+/// Who was `left` although the `winner` came later than ageing makes up for.
+pub(crate) fn overtaken(winner: Item, left: impl IntoIterator<Item = Item>) -> Option<String> {
+    let mut wrong = left.into_iter().filter(|left| {
+        let later = winner.available_ms - left.available_ms;
+        let urgency = i64::from(left.priority) - i64::from(winner.priority);
+        0 < later && urgency * AGEING_STEP_MS <= later
+    });
+    wrong.next().map(|left| format!("{winner:?} overtook {left:?}"))
+}
+
+/// How many claims in a row passed over each organization that had something ready, and among how many at most it waited meanwhile.
 #[derive(Debug, Default)]
-pub(crate) struct Waits(BTreeMap<Id, usize>);
+pub(crate) struct Waits(BTreeMap<Id, (usize, usize)>);
 
 impl Waits {
-    /// Notes a claim. What is wrong, if an organization was passed over although everybody else had been visited since.
+    /// Notes which of those that are `waiting` a claim of up to `limit` visited. What is wrong, if an organization was passed over although
+    /// everybody else had been visited since.
     ///
-    /// It must hold for each ring, that is for each worker, by itself, among organizations that have something ready all the time.
+    /// It must hold for each ring, that is for each worker, by itself, among organizations that it knows all the time.
     pub(crate) fn note(
         &mut self,
-        ready: &Ready,
-        picked: &[Picked],
+        waiting: &BTreeSet<Id>,
+        visited: &BTreeSet<Id>,
         limit: usize,
     ) -> Option<String> {
-        let served: BTreeSet<Id> = picked.iter().map(|it| it.0).collect();
-        self.0.retain(|it, _| ready.contains_key(it) && !served.contains(it));
-        for organization in ready.keys().filter(|it| !served.contains(it)) {
-            *self.0.entry(*organization).or_default() += 1;
+        self.0.retain(|it, _| waiting.contains(it) && !visited.contains(it));
+        for organization in waiting.difference(visited) {
+            let (claims, among) = self.0.entry(*organization).or_default();
+            *claims += 1;
+            *among = waiting.len().max(*among);
         }
-        let most = ready.len().div_ceil(limit.clamp(1, ORGANIZATIONS_MAX));
-        let late = self.0.iter().find(|it| most <= *it.1);
-        late.map(|(organization, claims)| format!("{organization} was passed over {claims} times"))
+        let limit = limit.clamp(1, ORGANIZATIONS_MAX);
+        let late = self.0.iter().find(|(_, (claims, among))| among.div_ceil(limit) <= *claims);
+        late.map(|(organization, (claims, _))| {
+            format!("{organization} was passed over {claims} times")
+        })
     }
 }

@@ -182,6 +182,75 @@ async fn what_is_past_its_retention_goes_unless_it_lives() {
     assert_eq!(verify::run(&mut conn).await.unwrap(), []);
 }
 
+/// An execution of the tree of `root` that has ended when that was past its retention, or that goes on.
+async fn execution(
+    conn: &mut PgConnection,
+    org: OrganizationId,
+    id: ExecutionId,
+    root: ExecutionId,
+    lives: bool,
+) {
+    let sql = "
+        insert into runtime.agent_executions
+            (org_id, id, agent_org_id, agent_id, agent_revision, root_execution_id, parent_execution_id, state, finished_at,
+             queue_limit_ms, attempt_limit_ms, total_limit_ms)
+        values ($1, $2, $1, $2, 1, $3, nullif($3, $2),
+            (case when $4 then 'running' else 'succeeded' end)::runtime.execution_state,
+            case when not $4 then now() - interval '401 days' end, 1, 1, 1)";
+    sqlx::query(sql).bind(org).bind(id).bind(root).bind(lives).execute(&mut *conn).await.unwrap();
+    if lives {
+        self::lives(conn, org, id).await;
+    }
+}
+
+#[tokio::test]
+async fn what_a_tree_has_left_stays_for_as_long_as_one_of_it_lives() {
+    let database = TestDatabase::create().await;
+    let mut conn = connect(&database.superuser_url()).await;
+    let org = OrganizationId::generate();
+    let mut trees = Vec::new();
+    // Who lives: nobody, the root, and one of its two children.
+    for (number, [root_lives, child_lives]) in
+        [[false, false], [true, false], [false, true]].into_iter().enumerate()
+    {
+        let tail = 10 * number as u128;
+        let root = id_of(&mut conn, 500, tail).await;
+        execution(&mut conn, org, root, root, root_lives).await;
+        for (more, lives) in [(1, child_lives), (2, false)] {
+            let child = id_of(&mut conn, 450, tail + more).await;
+            execution(&mut conn, org, child, root, lives).await;
+        }
+        let sql = "
+            insert into runtime.workflow_data (org_id, root_execution_id, key, value, execution_id, step_key, created_by_agent)
+            values ($1, $2, 'key', '1', $2, 'put', $2)";
+        sqlx::query(sql).bind(org).bind(root).execute(&mut conn).await.unwrap();
+        trees.push((root, root_lives || child_lives));
+    }
+    let mut maintenance = connect(&database.maintenance_url()).await;
+    let removed = |table: &str, rows| Step::Removed { table: format!("runtime.{table}"), rows };
+    let steps = maintain(&mut maintenance).await;
+    for step in [removed("agent_executions", 3), removed("workflow_data", 1)] {
+        assert!(steps.contains(&step), "{steps:?}");
+    }
+    for (root, lives) in trees {
+        let left = async |conn: &mut PgConnection, table: &str| {
+            count(conn, &format!("runtime.{table} where root_execution_id = '{root}'")).await
+        };
+        let all =
+            (left(&mut conn, "agent_executions").await, left(&mut conn, "workflow_data").await);
+        assert_eq!(all, if lives { (3, 1) } else { (0, 0) }, "{root}");
+    }
+    // Nobody lives any more.
+    run(&mut conn, "delete from runtime.execution_queue").await;
+    let ended = "update runtime.agent_executions set state = 'succeeded', finished_at = now() - interval '401 days'
+                 where finished_at is null";
+    run(&mut conn, ended).await;
+    let steps = maintain(&mut maintenance).await;
+    for step in [removed("agent_executions", 6), removed("workflow_data", 2)] {
+        assert!(steps.contains(&step), "{steps:?}");
+    }
+}
+
 #[tokio::test]
 async fn a_day_is_the_least_that_is_kept() {
     let database = TestDatabase::create().await;

@@ -6,7 +6,11 @@
 #![expect(clippy::cast_precision_loss, reason = "counts of a test are small")]
 
 use super::workshop::{Workshop, runtime_db_at, until};
-use freehold_tests::wire::{Meter, Reading};
+use freehold_tests::{
+    process::{Process, filter_runner},
+    settings::{self, Settings},
+    wire::{Meter, Reading},
+};
 use runtime_service::engine::EngineConfig;
 use serde_json::json;
 use shared_db::{ids::AgentId, scope::Scope};
@@ -102,6 +106,50 @@ async fn ten_thousand_waiting_executions_hold_no_slot() {
     assert_eq!(waiting, 10_000);
     assert_eq!(engine.held(), 0);
     engine.stop().await;
+}
+
+/// Executions that wait cost the process nothing: what is allowed for each is what is not theirs, divided by them. A task of its own for
+/// each would be some thousands.
+const WAITING_BYTES_MAX: u64 = 1000;
+
+#[tokio::test]
+async fn waiting_executions_cost_the_process_no_memory() {
+    const WARM: usize = 2000;
+    const WAITING: usize = 6000;
+    let workshop = Workshop::new().await;
+    let sleep = json!([{ "step_key": "nap", "sleep": { "duration": "3600s" } }]);
+    let sleeper = workshop.agent(sleep).await;
+    let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
+    start(&workshop, &meter, sleeper, WARM).await;
+    let settings = settings::runtime(
+        &Settings::default(),
+        &[
+            ("DATABASE_URL", workshop.database.runtime_url()),
+            ("WORKER_CONCURRENCY", "64".to_owned()),
+        ],
+    );
+    filter_runner().await;
+    let mut process = Process::spawn("runtime-service", settings);
+    process.until_serving().await;
+    let before = memory_when_all_sleep(&workshop, &process, WARM).await;
+    start(&workshop, &meter, sleeper, WAITING).await;
+    let after = memory_when_all_sleep(&workshop, &process, WARM + WAITING).await;
+    let each = after.saturating_sub(before) / WAITING as u64;
+    println!("{before} bytes, and {each} for each of {WAITING} more that wait");
+    assert!(each <= WAITING_BYTES_MAX, "{each} bytes for each that waits, {before} before");
+}
+
+/// What the real process holds when so many wait and it has nothing to do.
+async fn memory_when_all_sleep(workshop: &Workshop, process: &Process, count: usize) -> u64 {
+    let asleep = async || {
+        let sql = "select count(*) filter (where phase = 'delayed') = $1 and count(*) = $1 from runtime.execution_queue";
+        let count = i64::try_from(count).unwrap();
+        sqlx::query_scalar(sql).bind(count).fetch_one(&workshop.root).await.unwrap()
+    };
+    until("all of them to sleep", Duration::from_mins(2), asleep).await;
+    // What the last of them took is given back.
+    tokio::time::sleep(Duration::from_secs(1)).await;
+    process.memory()
 }
 
 /// In batches, through the meter.

@@ -3,6 +3,7 @@
 mod accepted;
 mod ends;
 mod recovery;
+mod repeats;
 mod slots;
 mod steps;
 mod takeover;
@@ -14,10 +15,10 @@ pub use accepted::{
 };
 pub use ends::{every_execution_ends_as_it_should, the_final_event_is_one_and_last};
 pub use recovery::{Flow, Unmeasured, flow, services_stay_up, work_flows_again};
+pub use repeats::repeats_have_a_cause;
 pub use slots::{caps_hold, nothing_is_held, overlapping};
 pub use steps::{
-    an_attempt_is_completed_once, finished_steps_are_not_repeated, repeats_have_a_cause,
-    unrepeatable_calls_come_once,
+    an_attempt_is_completed_once, finished_steps_are_not_repeated, unrepeatable_calls_come_once,
 };
 pub use takeover::{Takeover, takeover_is_quick, takeovers};
 pub use watches::watchers_see_every_event;

@@ -39,6 +39,19 @@ pub enum Fault {
     Remote(Mood),
 }
 
+/// How work can be lost to who does it, so that another does it again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Taking {
+    /// Its process ends, and with it whatever it calls.
+    Process,
+    /// Its process stands still for longer than its lease.
+    Standing,
+    /// Its process can not renew its lease, or write down what it did.
+    Database,
+    /// It is not answered.
+    Answer,
+}
+
 /// A fault as it happened. A storm is noted as its kills.
 #[derive(Clone, Debug)]
 pub struct Struck {
@@ -61,6 +74,27 @@ impl Fault {
             Self::Kill(_) | Self::Storm(_) | Self::Freeze(_) | Self::Stop(_) | Self::Remote(_) => {
                 false
             }
+        }
+    }
+
+    /// How it can take work from who does it, if it can: nothing that happens to web-service does, nor a remote that is slow or says no.
+    pub fn takes_work(self) -> Option<Taking> {
+        match self {
+            Self::Kill(Victim::Web(_))
+            | Self::Stop(Victim::Web(_))
+            | Self::Freeze(Victim::Web(_))
+            | Self::OneWire(Victim::Web(_), _)
+            | Self::Remote(Mood::Well | Mood::Slow | Mood::Failing) => None,
+            Self::Kill(_) | Self::Stop(_) | Self::Storm(_) => Some(Taking::Process),
+            Self::Freeze(_) => Some(Taking::Standing),
+            Self::Restart
+            | Self::Crash
+            | Self::Terminate
+            | Self::Exhaust
+            | Self::LateCommits
+            | Self::OneWire(..)
+            | Self::AllWires(_) => Some(Taking::Database),
+            Self::Remote(Mood::Hanging | Mood::Resetting) => Some(Taking::Answer),
         }
     }
 

@@ -10,7 +10,7 @@ use super::{
     schedule::RUNTIMES,
     world::World,
 };
-use anyhow::Result;
+use anyhow::{Context, Result};
 use std::time::Duration;
 use tokio::time::Instant;
 
@@ -40,6 +40,9 @@ impl Outcome {
 pub async fn run(form: Form) -> Result<Outcome> {
     let clocks = Clocks::read();
     let mut world = World::start(&form).await?;
+    for statement in &form.sabotage {
+        sqlx::raw_sql(*statement).execute(&world.root).await.context(*statement)?;
+    }
     let pulse = Pulse::start();
     let load = Running::start(&form.load, form.seed, &world).await;
     for act in &form.acts {

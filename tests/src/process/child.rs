@@ -1,6 +1,6 @@
 //! One child process: its ports, its log, and the signals that it is sent.
 
-use super::{binaries, ports::free_ports};
+use super::{Environment, binaries, ports::free_ports};
 use crate::{
     doors::{channel, health_by},
     netns::{self, Host},
@@ -31,8 +31,7 @@ pub struct Process {
     /// The network namespace that it is in, if it is not in ours.
     host: Option<String>,
     settings: Resolved,
-    /// Variables that are no settings.
-    environment: Vec<(String, String)>,
+    environment: Environment,
     log: PathBuf,
     child: Child,
 }
@@ -44,11 +43,7 @@ impl Process {
     }
 
     /// The same, with variables in its environment that are no settings of ours.
-    pub fn spawn_in(
-        name: &'static str,
-        mut settings: Resolved,
-        environment: Vec<(String, String)>,
-    ) -> Self {
+    pub fn spawn_in(name: &'static str, mut settings: Resolved, environment: Environment) -> Self {
         let [grpc, health, metrics] = free_ports();
         let listeners = [("LISTEN", grpc), ("HEALTH_LISTEN", health), ("METRICS_LISTEN", metrics)];
         for (setting, address) in listeners {
@@ -71,7 +66,7 @@ impl Process {
     fn listening(
         name: &'static str,
         settings: Resolved,
-        environment: Vec<(String, String)>,
+        environment: Environment,
         host: Option<String>,
         [grpc, health, metrics]: [SocketAddr; 3],
     ) -> Self {

@@ -3,11 +3,11 @@
 
 use crate::{
     engine::backlog::Backlog,
-    store::queue::{Head, Seek},
+    store::queue::{Claimed, Head, Seek},
 };
 use shared_db::ids::OrganizationId;
 use std::{
-    collections::{HashSet, VecDeque},
+    collections::{HashMap, HashSet, VecDeque},
     time::Duration,
 };
 use tokio::time::Instant;
@@ -32,7 +32,7 @@ struct Place {
 }
 
 #[derive(Debug)]
-pub(super) struct Ring {
+pub struct Ring {
     places: VecDeque<Place>,
     limited: VecDeque<OrganizationId>,
     /// Who had limits when the queue was last looked at.
@@ -42,7 +42,7 @@ pub(super) struct Ring {
 }
 
 impl Ring {
-    pub(super) fn new(known: Backlog) -> Self {
+    pub fn new(known: Backlog) -> Self {
         Self {
             places: VecDeque::new(),
             limited: VecDeque::new(),
@@ -52,12 +52,12 @@ impl Ring {
         }
     }
 
-    pub(super) fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.known.is_empty()
     }
 
     /// Takes up an organization that has work, as a look at the queue found it.
-    pub(super) fn found(&mut self, head: Head) {
+    pub fn found(&mut self, head: Head) {
         let changed =
             if head.limited { self.capped.insert(head.org) } else { self.capped.remove(&head.org) };
         if changed && self.known.remove(head.org) {
@@ -69,7 +69,7 @@ impl Ring {
     }
 
     /// Takes up an organization that has work, if it is not here.
-    pub(super) fn add(&mut self, org: OrganizationId) {
+    pub fn add(&mut self, org: OrganizationId) {
         if !self.known.add(org) {
             return;
         }
@@ -82,7 +82,7 @@ impl Ring {
     }
 
     /// Whom the next claim serves, each with an equal share of `limit`.
-    pub(super) fn seeks(&mut self, limit: usize) -> Vec<Seek> {
+    pub fn seeks(&mut self, limit: usize) -> Vec<Seek> {
         let served = self.places.len().min(SERVED_MAX).min(limit);
         if served == 0 {
             return Vec::new();
@@ -98,8 +98,19 @@ impl Ring {
         self.places.iter().take(served).enumerate().map(seek).collect()
     }
 
-    /// Learns what a claim came to: how many each of `seeks` gave, and the rank of the last one. `took` is how long it took.
-    pub(super) fn served(
+    /// Learns what a claim by `seeks` has brought. `took` is how long it took.
+    pub fn learn(&mut self, seeks: &[Seek], claimed: &[Claimed], took: Duration) {
+        let mut came: HashMap<OrganizationId, (i64, i64)> = HashMap::new();
+        for it in claimed {
+            let (count, last) = came.entry(it.lease.org).or_insert((0, i64::MIN));
+            *count += 1;
+            *last = it.rank.max(*last);
+        }
+        self.served(seeks, |org| came.get(&org).copied(), took);
+    }
+
+    /// The same of how many each of `seeks` gave, and the rank of the last one.
+    fn served(
         &mut self,
         seeks: &[Seek],
         came: impl Fn(OrganizationId) -> Option<(i64, i64)>,
@@ -127,17 +138,17 @@ impl Ring {
     }
 
     /// How many organizations without limits have work.
-    pub(super) fn unlimited(&self) -> usize {
+    pub fn unlimited(&self) -> usize {
         self.places.len()
     }
 
     /// How many organizations with limits have work.
-    pub(super) fn limited(&self) -> usize {
+    pub fn limited(&self) -> usize {
         self.limited.len()
     }
 
     /// The next organization with limits, which leaves the ring until it is seen to have work again.
-    pub(super) fn next_limited(&mut self) -> Option<OrganizationId> {
+    pub fn next_limited(&mut self) -> Option<OrganizationId> {
         let org = self.limited.pop_front()?;
         self.known.remove(org);
         Some(org)

@@ -59,7 +59,7 @@ pub async fn leave_paused(conn: &mut PgConnection, lease: &Lease, lost: bool) ->
 }
 
 /// Asks the holder to leave it, or takes that back.
-async fn request(conn: &mut PgConnection, lease: &Lease, wanted: bool) -> WriteResult {
+pub async fn request(conn: &mut PgConnection, lease: &Lease, wanted: bool) -> WriteResult {
     let row = fenced!(
         ", marked as (
             update runtime.execution_queue as q
@@ -82,7 +82,7 @@ async fn request(conn: &mut PgConnection, lease: &Lease, wanted: bool) -> WriteR
 }
 
 /// Puts it back into the queue: for anybody, but not before the time that its caller named, and not beside another under its key.
-async fn ready(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
+pub async fn ready(conn: &mut PgConnection, lease: &Lease) -> WriteResult {
     let row = fenced!(
         ", moved as (
             update runtime.agent_executions as e

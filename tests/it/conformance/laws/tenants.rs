@@ -5,7 +5,7 @@ use crate::conformance::{
     resource::{Resource, World},
     words::merged,
 };
-use freehold_tests::{client::Api, errors::without_id};
+use freehold_tests::errors::without_id;
 use serde_json::{Value, json};
 use tonic::Status;
 
@@ -16,12 +16,11 @@ pub(crate) async fn another_organization_learns_nothing<R: Resource>() {
     let owner = R::mighty(&theirs.org);
     for verb in ["Get", "Update", R::DELETE] {
         let method = World::<R>::method(verb);
-        let known = Api::Web.methods().any(|it| method.ends_with(&format!("/{}", it.name())));
-        if !known {
+        if !World::<R>::can(verb) {
             continue;
         }
         let ask = async |id: &str| -> Status {
-            let one = json!({ R::ID: id });
+            let one = R::named(&mine.given, id);
             let request = match verb {
                 "Update" => {
                     World::<R>::update_request(&merged(R::changes(&theirs.given), one), None)

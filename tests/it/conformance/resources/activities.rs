@@ -34,7 +34,7 @@ impl Resource for Activities {
         "CoreActionService/CreateCoreAction".to_owned()
     }
 
-    async fn found(reader: &Caller, created: Value) -> Value {
+    async fn found(reader: &Caller, _: &Value, created: Value) -> Value {
         let request = json!({ "resource_id": created["id"] });
         let mut list = reader.call("ActivityService/ListActivities", request).await.unwrap();
         assert_eq!(list["activities"].as_array().unwrap().len(), 1, "{list:#}");

@@ -4,16 +4,18 @@ use chrono::{DateTime, TimeDelta};
 use freehold_tests::chaos::{
     checks::takeovers,
     clocks::now,
+    fault::{Fault, Struck, Victim},
     history::{Call, Execution, Fate, History},
     load::{CAP, Effect, Kind, Refusal, parent},
     world::Exit,
 };
+use freehold_tests::remote::Mood;
 use tonic::Code;
 
 /// The check, what is wrong, and how it comes to be.
 pub(super) type Case = (&'static str, &'static str, fn(&mut History));
 
-pub(super) const CASES: [Case; 20] = [
+pub(super) const CASES: [Case; 25] = [
     ("nothing acknowledged is lost", "a caller is never answered", |it| {
         it.asked[0].acknowledged = None;
     }),
@@ -49,6 +51,26 @@ pub(super) const CASES: [Case; 20] = [
             .executions
             .iter_mut()
             .for_each(|it| it.steps.iter_mut().for_each(|it| it.attempt = 9));
+    }),
+    ("repeats have a cause", "a call is repeated when web is killed", |it| {
+        again_after(it, Fault::Kill(Victim::Web(0)), TimeDelta::zero());
+    }),
+    ("repeats have a cause", "a call is repeated while the remote is slow", |it| {
+        again_after(it, Fault::Remote(Mood::Slow), TimeDelta::zero());
+    }),
+    ("repeats have a cause", "a call is repeated whose worker was killed long after it", |it| {
+        again_after(it, Fault::Kill(Victim::Runtime(0)), TimeDelta::seconds(5));
+    }),
+    ("repeats have a cause", "a call that was cut before the kill is repeated", |it| {
+        again_after(it, Fault::Kill(Victim::Runtime(0)), TimeDelta::milliseconds(10));
+        let last = it.calls.len() - 1;
+        let (run, step) = (it.calls[last].run.clone(), it.calls[last].step.clone());
+        let first = it.calls.iter_mut().find(|it| (&it.run, &it.step) == (&run, &step)).unwrap();
+        first.cut = first.answered.take().map(|(_, at)| at);
+    }),
+    ("repeats have a cause", "a call takes effect three times for one kill", |it| {
+        again_after(it, Fault::Kill(Victim::Runtime(0)), TimeDelta::milliseconds(10));
+        it.calls.push(it.calls.last().unwrap().clone());
     }),
     ("repeats have a cause", "a call is repeated under another key", |it| {
         again(it, Effect::Idempotent, TimeDelta::milliseconds(1)).key = Some("another".to_owned());
@@ -107,6 +129,15 @@ pub(super) const CASES: [Case; 20] = [
         }
     }),
 ];
+
+/// A call that was answered well comes again, and nothing has happened but this, so long after the answer.
+fn again_after(history: &mut History, fault: Fault, after: TimeDelta) {
+    let call = again(history, Effect::Idempotent, TimeDelta::minutes(1)).clone();
+    let begun = call.over().unwrap() + after;
+    history.struck = vec![Struck { fault, begun, ended: begun }];
+    let executions = history.tables.executions.iter_mut();
+    executions.for_each(|it| it.steps.iter_mut().for_each(|it| it.attempt = 9));
+}
 
 /// A call of this kind that was answered well.
 fn succeeded(history: &History, effect: Effect) -> Call {

@@ -1,10 +1,11 @@
 //! The oracle keeps the rule for everything that can be offered to it, and the judge notices those that do not.
 
 use super::{
-    AGEING_STEP_MS, Id, Item, ORGANIZATIONS_MAX, Picked, Queue, Ready, Waits, rank, unfair,
+    AGEING_STEP_MS, Id, Item, ORGANIZATIONS_MAX, Picked, Queue, Ready, Waits, overtaken, rank,
+    uneven, unfair,
 };
 use proptest::{collection::vec, prelude::*};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 /// Items of some organizations, few enough to meet and spread over twice what ageing can make up for.
 fn offers() -> impl Strategy<Value = Vec<(Id, Item)>> {
@@ -80,9 +81,9 @@ proptest! {
         (0..organizations).for_each(|it| flood(&mut queue, it as u128, 200));
         let mut waits = Waits::default();
         for _ in 0..12 {
-            let before = queue.ready.clone();
-            let picked = queue.claim(limit);
-            prop_assert_eq!(waits.note(&before, &picked, limit), None);
+            let waiting = queue.ready.keys().copied().collect();
+            let visited = queue.claim(limit).iter().map(|it| it.0).collect();
+            prop_assert_eq!(waits.note(&waiting, &visited, limit), None);
         }
     }
 
@@ -116,13 +117,8 @@ proptest! {
                 queue.offer(1, &item);
             }
             for (_, (.., id)) in queue.claim(limit) {
-                let winner = all[&id];
-                for left in queue.ready.values().flatten().map(|it| all[&it.2]) {
-                    let later = winner.available_ms - left.available_ms;
-                    let urgency = i64::from(left.priority) - i64::from(winner.priority);
-                    let allowed = urgency * AGEING_STEP_MS;
-                    prop_assert!(later <= 0 || later < allowed, "{winner:?} overtook {left:?}");
-                }
+                let left = queue.ready.values().flatten().map(|it| all[&it.2]);
+                prop_assert_eq!(overtaken(all[&id], left), None);
             }
             now += pace_ms;
         }
@@ -143,7 +139,7 @@ fn the_least_urgent_is_claimed_in_two_minutes_under_an_endless_flood_of_the_most
 }
 
 /// Two organizations: one with ten items that are all older, one with two.
-fn uneven() -> Ready {
+fn uneven_ones() -> Ready {
     let mut queue = Queue::default();
     flood(&mut queue, 1, 10);
     for id in [1, 2] {
@@ -159,7 +155,7 @@ fn items(ready: &Ready, organization: Id, items: std::ops::Range<usize>) -> Vec<
 
 #[test]
 fn the_judge_notices_claims_that_break_the_rule() {
-    let ready = uneven();
+    let ready = uneven_ones();
     let picked = |first, second| [items(&ready, 1, first), items(&ready, 2, second)].concat();
     assert_eq!(unfair(&ready, &picked(0..3, 0..2), 5), None);
     assert_eq!(unfair(&ready, &picked(0..2, 0..2), 4), None);
@@ -179,15 +175,52 @@ fn the_judge_notices_claims_that_break_the_rule() {
 }
 
 #[test]
+fn the_judge_notices_claims_that_are_dealt_unevenly() {
+    let ready = uneven_ones();
+    let picked = |first, second| [items(&ready, 1, first), items(&ready, 2, second)].concat();
+    let both = BTreeSet::from([1, 2]);
+    for (right, limit) in
+        [(picked(0..3, 0..2), 5), (picked(0..2, 0..2), 4), (picked(0..3, 0..2), 6)]
+    {
+        assert_eq!(uneven(&ready, &right, &both, limit), None, "{limit}");
+    }
+    for (what, wrong, visited, limit) in [
+        ("less than a share", picked(0..1, 0..2), &both, 4),
+        ("two more than a share", picked(0..4, 0..2), &both, 5),
+        ("one more for each where one was left over", picked(0..2, 0..2), &both, 3),
+        ("what was left over is lost", picked(0..1, 0..1), &both, 3),
+        ("nothing", Vec::new(), &both, 4),
+        ("of one that was not visited", picked(0..4, 0..1), &BTreeSet::from([1]), 4),
+    ] {
+        assert!(uneven(&ready, &wrong, visited, limit).is_some(), "not noticed: {what}");
+    }
+}
+
+#[test]
+fn the_judge_notices_who_is_overtaken_for_too_long() {
+    let item = |priority, seconds| Item { id: 1, priority, available_ms: seconds * 1000 };
+    let second = AGEING_STEP_MS / 1000;
+    for (winner, left, is_wrong) in [
+        (item(1, 4 * second - 1), item(5, 0), false),
+        (item(1, 4 * second), item(5, 0), true),
+        (item(3, 1), item(3, 0), true),
+        (item(5, 0), item(1, 1), false),
+        (item(2, 1), item(1, 0), true),
+    ] {
+        assert_eq!(overtaken(winner, [left]).is_some(), is_wrong, "{winner:?} {left:?}");
+    }
+}
+
+#[test]
 fn the_judge_notices_a_ring_that_does_not_turn() {
     let mut queue = Queue::default();
     (0..3).for_each(|it| flood(&mut queue, it, 10));
     let mut waits = Waits::default();
     let found = (0..3).find_map(|_| {
-        let before = queue.ready.clone();
+        let waiting = queue.ready.keys().copied().collect();
         queue.after = None;
-        let picked = queue.claim(2);
-        waits.note(&before, &picked, 2)
+        let visited = queue.claim(2).iter().map(|it| it.0).collect();
+        waits.note(&waiting, &visited, 2)
     });
     assert!(found.is_some());
 }

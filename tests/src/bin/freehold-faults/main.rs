@@ -61,6 +61,7 @@ async fn run(cli: &Cli) -> Result<ExitCode> {
         bounds,
         own_server: Some(OwnServer::Given),
         skewed: true,
+        sabotage: Vec::new(),
     };
     let outcome = chaos::run(form).await?;
     println!("\n{}", report::text(&outcome.history));

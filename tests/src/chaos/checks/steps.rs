@@ -1,8 +1,7 @@
-//! Steps are done once, and calls are repeated for a reason only.
+//! Steps are done once.
 
 use crate::chaos::{
-    clocks::{SLACK, delta},
-    fault::Struck,
+    clocks::SLACK,
     history::{Call, Fate, History},
     load::Effect,
 };
@@ -80,49 +79,6 @@ pub fn finished_steps_are_not_repeated(history: &History) -> Vec<String> {
         }
     }
     found
-}
-
-/// A step is called again only if the call before it was refused, or a fault lies between the two; always under the same key;
-/// and never oftener than it was attempted. It takes effect once more for each fault at most.
-pub fn repeats_have_a_cause(history: &History) -> Vec<String> {
-    let executions = history.executions_by_run();
-    let mut found = Vec::new();
-    for ((run, key), calls) in history.calls_by_step() {
-        for pair in calls.windows(2) {
-            let [before, after] = [pair[0], pair[1]];
-            if before.key != after.key {
-                let keys = (&before.key, &after.key);
-                found.push(format!("{run} {key} was called under two keys: {keys:?}"));
-            }
-            let fate = before.fate();
-            if fate != Fate::Refused && faults_between(history, before, after) == 0 {
-                let gap = after.at - before.at;
-                found.push(format!(
-                    "{run} {key} was repeated after {gap} without a fault ({fate:?})"
-                ));
-            }
-        }
-        let successes = calls.iter().filter(|it| it.fate() == Fate::Succeeded).count();
-        let faults = faults_between(history, calls[0], calls[calls.len() - 1]);
-        if 1 + faults < successes {
-            found.push(format!("{run} {key} took effect {successes} times in {faults} faults"));
-        }
-        let attempts = executions.get(run).and_then(|it| it.step(key)).map_or(0, |it| it.attempt);
-        if usize::try_from(attempts).unwrap_or(0) < calls.len() {
-            let times = calls.len();
-            found.push(format!("{run} {key} was called {times} times in {attempts} attempts"));
-        }
-    }
-    found
-}
-
-/// How many faults may be why work changed hands between two calls. A lease that could not be renewed ends up to its whole length
-/// after the fault that was the reason.
-fn faults_between(history: &History, before: &Call, after: &Call) -> usize {
-    let lease = delta(history.bounds.lease);
-    let between =
-        |it: &&Struck| before.at - SLACK <= it.ended + lease && it.begun <= after.at + SLACK;
-    history.struck.iter().filter(between).count()
 }
 
 /// A call that must not be repeated comes once, whatever happens.

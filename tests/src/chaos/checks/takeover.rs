@@ -8,7 +8,7 @@ use crate::chaos::{
 use chrono::TimeDelta;
 
 /// How soon after a SIGKILL the connections of the dead process are seen to be closed.
-const CLOSED_WITHIN: TimeDelta = TimeDelta::milliseconds(300);
+pub(super) const CLOSED_WITHIN: TimeDelta = TimeDelta::milliseconds(300);
 
 /// Work that somebody had to leave, and when it went on.
 #[derive(Clone, Debug)]

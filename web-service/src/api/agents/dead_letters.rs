@@ -29,7 +29,7 @@ impl dead_letter_service_server::DeadLetterService for DeadLetterService {
         let filter = filter(&request)?;
         let list = list_id(&caller, "dead_letters", &[&format!("{filter:?}")]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page = read::list(&mut tx, org, &filter, &page).await?;
         Ok(Response::new(pb::ListDeadLettersResponse {
             dead_letters: page.items,

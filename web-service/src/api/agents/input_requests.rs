@@ -39,7 +39,7 @@ impl input_request_service_server::InputRequestService for InputRequestService {
         let filter = filter(&caller, &request)?;
         let list = list_id(&caller, "input_requests", &[&format!("{filter:?}")]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let page = read::list(&mut tx, org, &filter, &page).await?;
         Ok(Response::new(pb::ListInputRequestsResponse {
             input_requests: page.items,

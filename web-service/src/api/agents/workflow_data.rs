@@ -37,7 +37,7 @@ impl workflow_data_service_server::WorkflowDataService for WorkflowDataService {
         let filters = format!("{execution} {:?}", request.tags);
         let list = list_id(&caller, "workflow_data", &[&filters]);
         let page = self.app.page_tokens.open(request.page_size, &request.page_token, &list)?;
-        let mut tx = self.app.db.begin(caller.scope()?).await?;
+        let mut tx = self.app.db.begin_search(caller.scope()?).await?;
         let root = read::root(&mut tx, org, execution).await?;
         let page = read::list(&mut tx, org, root, &request.tags, &page).await?;
         Ok(Response::new(pb::ListWorkflowDataResponse {

@@ -1,0 +1,133 @@
+//! Each protection taken away from the binaries that run, by a superuser and behind their backs: the check that looks for what it protects
+//! from must find it. What [`super::doctored`] writes into a history afterwards has happened here.
+
+use super::short::{Short, play};
+use freehold_tests::{
+    chaos::{
+        checks,
+        fault::{Fault, Victim},
+        load::Kind,
+        schedule::Act,
+    },
+    remote::Mood,
+};
+
+/// No token is ever raised: whoever has held an execution writes for it as if they still did.
+const NO_FENCING: &str = "
+    create schema chaos;
+    create function chaos.keep_token() returns trigger language plpgsql as $$
+    begin
+        new.lease_token := old.lease_token;
+        return new;
+    end $$;
+    create trigger keep_token before update on runtime.execution_queue
+        for each row execute function chaos.keep_token()";
+
+/// Leases end when nobody waits for it any more.
+const NO_EXPIRY: &str = "
+    create schema chaos;
+    create function chaos.live_long() returns trigger language plpgsql as $$
+    begin
+        new.lease_until := clock_timestamp() + interval '6 seconds';
+        return new;
+    end $$;
+    create trigger live_long before insert or update on runtime.workers
+        for each row execute function chaos.live_long()";
+
+/// What must not be repeated is written down as if it might.
+const NO_CARE: &str = "
+    create function chaos.forget_effect() returns trigger language plpgsql as $$
+    begin
+        if new.side_effect = 'at_most_once' then
+            new.side_effect := 'idempotent';
+        end if;
+        return new;
+    end $$;
+    create trigger forget_effect before insert on runtime.execution_steps
+        for each row execute function chaos.forget_effect()";
+
+/// Every cap is a hundred, whatever was asked for.
+const NO_CAPS: &str = "
+    create schema chaos;
+    create function chaos.raise_cap() returns trigger language plpgsql as $$
+    begin
+        new.executions_max := 100;
+        return new;
+    end $$;
+    create trigger raise_cap before insert or update on runtime.concurrency_limits
+        for each row execute function chaos.raise_cap()";
+
+/// What was to wait for its time is there at once.
+const NO_PATIENCE: &str = "
+    create function chaos.begin_early() returns trigger language plpgsql as $$
+    begin
+        if new.phase = 'delayed' then
+            new.phase := 'ready';
+            new.available_at := now();
+            new.rank := (extract(epoch from now()) * 1000)::bigint;
+        end if;
+        return new;
+    end $$;
+    create trigger begin_early before insert on runtime.execution_queue
+        for each row execute function chaos.begin_early()";
+
+/// Of what has ended and was seen by whoever watched, some is lost two seconds later, and of some an event.
+const NO_MEMORY: &str = "
+    create function chaos.lose_some() returns trigger language plpgsql security definer as $$
+    begin
+        delete from runtime.execution_events as e
+        using runtime.agent_executions as it
+        where e.org_id = it.org_id and e.execution_id = it.id and e.seq = 2
+          and it.finished_at < clock_timestamp() - interval '2 seconds' and abs(hashtext(it.id::text)) % 4 = 0;
+        delete from runtime.agent_executions
+        where finished_at < clock_timestamp() - interval '2 seconds' and abs(hashtext(id::text)) % 4 = 1;
+        return null;
+    end $$;
+    create trigger lose_some after insert on runtime.agent_executions
+        for each statement execute function chaos.lose_some()";
+
+/// Plays it and sees that each of these checks has found something.
+async fn is_found(short: Short, expected: &[&str]) {
+    let outcome = play(short).await;
+    let found: Vec<_> = checks::findings(&outcome.history).into_iter().map(|it| it.0).collect();
+    for check in expected {
+        assert!(checks::ALL.iter().any(|it| it.0 == *check), "{check:?} is no check");
+        assert!(found.contains(check), "{check:?} has found nothing; these have: {found:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_fencing_an_attempt_is_completed_twice() {
+    // Each long enough for another to have taken the work, and short enough that it is still at it.
+    let acts = (0..3).map(|it| Act::new(1000, Fault::Freeze(Victim::Runtime(it)), 1900)).collect();
+    let (sabotage, kinds) = (vec![NO_FENCING], vec![(Kind::Steps, 1)]);
+    let short = Short { acts, per_second: 16.0, kinds, sabotage, ..Short::default() };
+    is_found(short, &["an attempt is completed once"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_leases_that_end_nobody_takes_over_and_without_care_calls_are_repeated() {
+    // What is called while the remote is slow is under way when all are killed.
+    let mut acts = vec![Act::new(1000, Fault::Remote(Mood::Slow), 1000)];
+    acts.extend((0..3).map(|it| Act::new(0, Fault::Kill(Victim::Runtime(it)), 0)));
+    let sabotage = vec![NO_EXPIRY, NO_CARE];
+    let kinds = vec![(Kind::Steps, 1), (Kind::Once, 1)];
+    let short = Short { acts, per_second: 8.0, kinds, sabotage, ..Short::default() };
+    is_found(short, &["takeover is quick", "unrepeatable calls come once"]).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_caps_times_and_durability_each_is_missed() {
+    let acts = vec![Act::new(6000, Fault::Remote(Mood::Well), 0)];
+    let sabotage = vec![NO_CAPS, NO_PATIENCE, NO_MEMORY];
+    let kinds = vec![(Kind::Capped, 6), (Kind::Delayed, 1), (Kind::Steps, 2)];
+    let short = Short { acts, per_second: 40.0, kinds, sabotage, ..Short::default() };
+    let expected = [
+        "caps hold",
+        "nothing begins early",
+        "nothing acknowledged is lost",
+        "the final event is one and last",
+        "watchers see every event",
+    ];
+    is_found(short, &expected).await;
+}
