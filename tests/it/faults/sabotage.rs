@@ -12,9 +12,11 @@ use freehold_tests::{
     remote::Mood,
 };
 
+/// Where what takes protections away stands.
+const SCHEMA: &str = "create schema chaos";
+
 /// No token is ever raised: whoever has held an execution writes for it as if they still did.
 const NO_FENCING: &str = "
-    create schema chaos;
     create function chaos.keep_token() returns trigger language plpgsql as $$
     begin
         new.lease_token := old.lease_token;
@@ -23,9 +25,22 @@ const NO_FENCING: &str = "
     create trigger keep_token before update on runtime.execution_queue
         for each row execute function chaos.keep_token()";
 
+/// For some seconds leases end for everybody else while their holder knows nothing of it, as if its clock were slow: it has no other way to
+/// find out than that it may not write.
+const HASTE: &str = "
+    create table chaos.haste as select clock_timestamp() + interval '8 seconds' as ends_at;
+    create function chaos.end_early() returns trigger language plpgsql security definer as $$
+    begin
+        if clock_timestamp() < (select ends_at from chaos.haste) then
+            new.lease_until := clock_timestamp() + interval '200 milliseconds';
+        end if;
+        return new;
+    end $$;
+    create trigger end_early before insert or update on runtime.workers
+        for each row execute function chaos.end_early()";
+
 /// Leases end when nobody waits for it any more.
 const NO_EXPIRY: &str = "
-    create schema chaos;
     create function chaos.live_long() returns trigger language plpgsql as $$
     begin
         new.lease_until := clock_timestamp() + interval '6 seconds';
@@ -48,7 +63,6 @@ const NO_CARE: &str = "
 
 /// Every cap is a hundred, whatever was asked for.
 const NO_CAPS: &str = "
-    create schema chaos;
     create function chaos.raise_cap() returns trigger language plpgsql as $$
     begin
         new.executions_max := 100;
@@ -86,10 +100,16 @@ const NO_MEMORY: &str = "
     create trigger lose_some after insert on runtime.agent_executions
         for each statement execute function chaos.lose_some()";
 
+/// Plays it; the checks that have found something.
+async fn finders(mut short: Short) -> Vec<&'static str> {
+    short.sabotage.insert(0, SCHEMA);
+    let outcome = play(short).await;
+    checks::findings(&outcome.history).into_iter().map(|it| it.0).collect()
+}
+
 /// Plays it and sees that each of these checks has found something.
 async fn is_found(short: Short, expected: &[&str]) {
-    let outcome = play(short).await;
-    let found: Vec<_> = checks::findings(&outcome.history).into_iter().map(|it| it.0).collect();
+    let found = finders(short).await;
     for check in expected {
         assert!(checks::ALL.iter().any(|it| it.0 == *check), "{check:?} is no check");
         assert!(found.contains(check), "{check:?} has found nothing; these have: {found:?}");
@@ -98,11 +118,13 @@ async fn is_found(short: Short, expected: &[&str]) {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_fencing_an_attempt_is_completed_twice() {
-    // Each long enough for another to have taken the work, and short enough that it is still at it.
-    let acts = (0..3).map(|it| Act::new(1000, Fault::Freeze(Victim::Runtime(it)), 1900)).collect();
-    let (sabotage, kinds) = (vec![NO_FENCING], vec![(Kind::Steps, 1)]);
-    let short = Short { acts, per_second: 16.0, kinds, sabotage, ..Short::default() };
-    is_found(short, &["an attempt is completed once"]).await;
+    let short = |sabotage| {
+        let acts = vec![Act::new(6000, Fault::Remote(Mood::Well), 0)];
+        Short { acts, kinds: vec![(Kind::Steps, 1)], sabotage, ..Short::default() }
+    };
+    is_found(short(vec![NO_FENCING, HASTE]), &["an attempt is completed once"]).await;
+    let found = finders(short(vec![HASTE])).await;
+    assert!(!found.contains(&"an attempt is completed once"), "it is the token that keeps it out");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -6,10 +6,14 @@ use freehold_tests::chaos::{
     report,
     schedule::Act,
 };
+use std::time::Duration;
 use tokio::sync::Mutex;
 
 /// One at a time: what is measured here is time.
 static ALONE: Mutex<()> = Mutex::const_new(());
+
+/// What has lost its protection may never come to an end, and nothing is promised of it.
+const PATIENCE_WITHOUT_PROTECTION: Duration = Duration::from_secs(15);
 
 /// What the short forms differ in.
 pub(super) struct Short {
@@ -52,6 +56,9 @@ pub(super) async fn play(short: Short) -> Outcome {
     let _alone = ALONE.lock().await;
     let mut load =
         Load { organizations: 2, slowness: short.slowness, ..Load::of(short.per_second) };
+    if !short.sabotage.is_empty() {
+        load.patience = PATIENCE_WITHOUT_PROTECTION;
+    }
     if !short.kinds.is_empty() {
         load.kinds = short.kinds;
     }

@@ -26,6 +26,9 @@ use tokio::{
 };
 use tokio_util::sync::CancellationToken;
 
+/// Longer than anything takes that goes on at all; what is not there by then counts as lost.
+const PATIENCE: Duration = Duration::from_mins(2);
+
 /// What is asked for.
 #[derive(Clone, Debug)]
 pub struct Load {
@@ -38,12 +41,21 @@ pub struct Load {
     pub watched_one_in: usize,
     /// So many times as long as else the calls take: more of them are under way without more work for the machine.
     pub slowness: u64,
+    /// How long callers insist and wait, before they give up.
+    pub patience: Duration,
 }
 
 impl Load {
     pub fn of(per_second: f64) -> Self {
         let kinds = Kind::ALL.iter().map(|it| (*it, it.weight())).collect();
-        Self { per_second, organizations: 3, kinds, watched_one_in: 2, slowness: 1 }
+        Self {
+            per_second,
+            organizations: 3,
+            kinds,
+            watched_one_in: 2,
+            slowness: 1,
+            patience: PATIENCE,
+        }
     }
 }
 
@@ -75,7 +87,7 @@ impl Running {
             let caller = |it: &tonic::transport::Channel| {
                 Caller::new(it.clone(), Api::Web, identity.clone())
             };
-            let callers = Callers::new(channels.iter().map(caller).collect());
+            let callers = Callers::new(channels.iter().map(caller).collect(), load.patience);
             orgs.push(Arc::new(Tenant { number, agents, callers }));
         }
         let stop = CancellationToken::new();

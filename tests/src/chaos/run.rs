@@ -44,6 +44,7 @@ pub async fn run(form: Form) -> Result<Outcome> {
         sqlx::raw_sql(*statement).execute(&world.root).await.context(*statement)?;
     }
     let pulse = Pulse::start();
+    let patience = QUIET_WITHIN.min(form.load.patience);
     let load = Running::start(&form.load, form.seed, &world).await;
     for act in &form.acts {
         world.strike(*act).await?;
@@ -51,9 +52,9 @@ pub async fn run(form: Form) -> Result<Outcome> {
     world.rest(last_calm(&form)).await;
     world.heal().await;
     let (mut all, afterwards) = watched_over(&mut world, load.end()).await;
-    quiet(&mut world).await?;
+    quiet(&mut world, patience).await?;
     all.extend(probe(&mut world, &afterwards, form.bounds.slots * RUNTIMES, &clocks).await);
-    quiet(&mut world).await?;
+    quiet(&mut world, patience).await?;
     let mut root = world.root.acquire().await?;
     let tables = read_tables(&mut root).await?;
     drop(root);
@@ -96,8 +97,8 @@ async fn probe(world: &mut World, prober: &Prober, slots: usize, clocks: &Clocks
 }
 
 /// Waits until every execution has ended, also those that nobody watches. Not for ever: the checks say what is left.
-async fn quiet(world: &mut World) -> Result<()> {
-    let give_up = Instant::now() + QUIET_WITHIN;
+async fn quiet(world: &mut World, patience: Duration) -> Result<()> {
+    let give_up = Instant::now() + patience;
     while Instant::now() < give_up {
         let left: i64 = sqlx::query_scalar(
             "select count(*) from runtime.agent_executions where finished_at is null",

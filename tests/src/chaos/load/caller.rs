@@ -24,8 +24,6 @@ use web_api::v1::{CancelExecutionRequest, StartExecutionRequest};
 /// A call that is not answered by then is made again elsewhere.
 const ANSWER_TIME_MAX: Duration = Duration::from_secs(4);
 const REPEAT_DELAY: Duration = Duration::from_millis(50);
-/// After this a caller does give up, and the execution counts as lost.
-pub(super) const PATIENCE: Duration = Duration::from_mins(2);
 
 /// One execution as its caller saw it.
 #[derive(Clone, Debug)]
@@ -71,12 +69,14 @@ impl Refusal {
 #[derive(Debug)]
 pub(super) struct Callers {
     callers: Vec<Caller>,
+    /// How long they wait, whatever they wait for.
+    pub(super) patience: Duration,
     next: AtomicUsize,
 }
 
 impl Callers {
-    pub(super) fn new(callers: Vec<Caller>) -> Self {
-        Self { callers, next: AtomicUsize::new(0) }
+    pub(super) fn new(callers: Vec<Caller>, patience: Duration) -> Self {
+        Self { callers, patience, next: AtomicUsize::new(0) }
     }
 
     /// Another one each time.
@@ -104,7 +104,7 @@ impl Callers {
                 tokio::time::sleep(REPEAT_DELAY).await;
             }
         };
-        tokio::time::timeout(PATIENCE, insisting).await.ok().flatten()
+        tokio::time::timeout(self.patience, insisting).await.ok().flatten()
     }
 }
 
@@ -163,11 +163,7 @@ pub(super) async fn careful(
         tenant.callers.insist(&mut asked.refusals, cancel).await;
     }
     let watch = async {
-        if watched {
-            Some(watcher::watch(&tenant.callers, &answer.id, PATIENCE).await)
-        } else {
-            None
-        }
+        if watched { Some(watcher::watch(&tenant.callers, &answer.id).await) } else { None }
     };
     let attend = helper::attend(&tenant.callers, kind, &answer.id, &mut asked.refusals);
     (asked.watched, ()) = tokio::join!(watch, attend);

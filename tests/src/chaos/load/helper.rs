@@ -1,7 +1,7 @@
 //! Whoever is waited for: gives the signal, the answer and the decision that an execution can not go on without.
 
 use super::{
-    caller::{Callers, PATIENCE, Refusal},
+    caller::{Callers, Refusal},
     kind::{Kind, SIGNAL},
 };
 use crate::client::Caller;
@@ -45,7 +45,7 @@ pub(super) async fn attend(callers: &Callers, kind: Kind, id: &str, refusals: &m
         }
     };
     // Whoever is not content by then is found in the tables.
-    drop(timeout(PATIENCE, attending).await);
+    drop(timeout(callers.patience, attending).await);
 }
 
 /// Returns when somebody is waited for: true. False: it has ended, or is not there.

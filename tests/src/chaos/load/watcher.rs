@@ -22,7 +22,7 @@ pub struct Watched {
     pub refusals: Vec<Refusal>,
 }
 
-pub(super) async fn watch(callers: &Callers, id: &str, patience: Duration) -> Watched {
+pub(super) async fn watch(callers: &Callers, id: &str) -> Watched {
     let mut watched = Watched::default();
     // What was told before is kept when patience ends.
     let watching = async {
@@ -34,7 +34,7 @@ pub(super) async fn watch(callers: &Callers, id: &str, patience: Duration) -> Wa
             }
         }
     };
-    drop(timeout(patience, watching).await);
+    drop(timeout(callers.patience, watching).await);
     watched
 }
 
