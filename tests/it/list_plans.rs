@@ -134,8 +134,8 @@ where
         let keys = order.split(", ").count();
         let scope = Scope::Tenant(reader.org, Some(reader.user));
         let owners = owners.clone();
-        let sent = Sent { name: &name, schema: "web", table: R::TABLE, scope, owners, keys };
-        check_sent(tables, db, &sent, send, found).await;
+        let known = Sent { name: &name, schema: "web", table: R::TABLE, scope, owners, keys };
+        check_sent(tables, db, &known, send, found).await;
     }
 }
 
@@ -214,11 +214,11 @@ impl rows::Tables {
 async fn check_sent(
     tables: &rows::Tables,
     db: &Db,
-    sent: &Sent<'_>,
+    known: &Sent<'_>,
     send: impl AsyncFn(&mut PgConnection, &PageRequest),
     found: &mut Findings,
 ) {
-    let &Sent { name, table, scope, ref owners, keys, .. } = sent;
+    let &Sent { name, table, scope, ref owners, keys, .. } = known;
     let mut tx = db.begin_search(scope).await.unwrap();
     send(&mut tx, &PageRequest { size: 50, after: None }).await;
     let statement = newest(&mut tx).await;
@@ -232,7 +232,7 @@ async fn check_sent(
     }
     "51".clone_into(&mut base[count - 1]);
     let mut tries = vec![(SORTED_MAX, "no condition".to_owned(), base.clone())];
-    let conditions = tables.conditions(sent, &statement, owners.len()..cursor).await;
+    let conditions = tables.conditions(known, &statement, owners.len()..cursor).await;
     for (number, one) in conditions.iter().enumerate() {
         let with = one.put(&base);
         tries.push((one.sorted_max, one.name.clone(), with.clone()));

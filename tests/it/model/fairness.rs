@@ -92,7 +92,9 @@ pub(crate) fn unfair(ready: &Ready, picked: &[Picked], limit: usize) -> Option<S
         return Some(wrong);
     }
     let mut shares: BTreeMap<Id, usize> = BTreeMap::new();
-    picked.iter().for_each(|it| *shares.entry(it.0).or_default() += 1);
+    for it in picked {
+        *shares.entry(it.0).or_default() += 1;
+    }
     let visits = ready.len().min(limit).min(ORGANIZATIONS_MAX);
     if limit < picked.len() || shares.len() != visits {
         let (items, visited) = (picked.len(), shares.len());

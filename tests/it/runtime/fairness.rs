@@ -91,7 +91,7 @@ async fn nobody_is_overtaken(
 /// Runs cases of a property one after the other, on one database. What fails is printed at its smallest.
 fn hold<S: Strategy>(
     strategy: &S,
-    case: impl AsyncFn(&Workshop, AgentId, S::Value) -> TestCaseResult,
+    case: &impl AsyncFn(&Workshop, AgentId, S::Value) -> TestCaseResult,
 ) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let (workshop, agent) = runtime.block_on(async {
@@ -110,7 +110,7 @@ fn hold<S: Strategy>(
 #[test]
 fn every_claim_of_the_engine_is_fair_and_everything_is_claimed_once() {
     let strategy = (offers(TENANTS, 120), 1..40_usize, 1..=3_usize);
-    hold(&strategy, async |workshop, agent, (offers, limit, workers)| {
+    hold(&strategy, &async |workshop, agent, (offers, limit, workers)| {
         let tenants = workshop.neighbours(agent, TENANTS).await;
         let mut queue = Queue::new(workshop, agent, &tenants).await;
         queue.offer(&offers).await;
@@ -121,7 +121,7 @@ fn every_claim_of_the_engine_is_fair_and_everything_is_claimed_once() {
 #[test]
 fn nobody_in_the_queue_is_overtaken_by_what_came_later_than_ageing_allows() {
     let strategy = (offers(1, 60), 1..4_usize, 4..30_i64);
-    hold(&strategy, async |workshop, agent, (offers, limit, pace)| {
+    hold(&strategy, &async |workshop, agent, (offers, limit, pace)| {
         let tenants = workshop.neighbours(agent, 1).await;
         let queue = Queue::new(workshop, agent, &tenants).await;
         nobody_is_overtaken(queue, offers, limit, pace).await

@@ -68,20 +68,20 @@ impl Refusal {
 /// The same caller at each replica of web-service.
 #[derive(Debug)]
 pub(super) struct Callers {
-    callers: Vec<Caller>,
+    replicas: Vec<Caller>,
     /// How long they wait, whatever they wait for.
     pub(super) patience: Duration,
     next: AtomicUsize,
 }
 
 impl Callers {
-    pub(super) fn new(callers: Vec<Caller>, patience: Duration) -> Self {
-        Self { callers, patience, next: AtomicUsize::new(0) }
+    pub(super) fn new(replicas: Vec<Caller>, patience: Duration) -> Self {
+        Self { replicas, patience, next: AtomicUsize::new(0) }
     }
 
     /// Another one each time.
     pub(super) fn next(&self) -> &Caller {
-        &self.callers[self.next.fetch_add(1, Ordering::Relaxed) % self.callers.len()]
+        &self.replicas[self.next.fetch_add(1, Ordering::Relaxed) % self.replicas.len()]
     }
 
     /// Calls until there is an answer, or one that says that there will be no other.
