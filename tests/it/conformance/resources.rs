@@ -9,17 +9,16 @@ mod finance;
 mod fruits;
 mod identity;
 mod integrations;
+mod mail;
 mod marketplace;
 pub(crate) mod needed;
+mod projects;
 mod research;
 mod work;
 
 pub(crate) use actions::{CoreActions, Platforms};
 pub(crate) use activities::Activities;
-pub(crate) use apps::{
-    CalendarEvents, Emails, Messages, NoteFolders, Notes, Projects, SheetVersions, Sheets, Tasks,
-    WorkspaceItems,
-};
+pub(crate) use apps::{NoteFolders, Notes, SheetVersions, Sheets, WorkspaceItems};
 pub(crate) use billing::{
     CreditPrices, LicenseSections, Licenses, SubscriptionTiers, Subscriptions,
 };
@@ -31,6 +30,8 @@ pub(crate) use finance::{
 pub(crate) use fruits::{DeadLetters, InputRequests, WorkflowData};
 pub(crate) use identity::{ApiKeys, Members, Organizations, Users};
 pub(crate) use integrations::{CatalogIntegrations, Installations, Integrations};
+pub(crate) use mail::{CalendarEvents, Emails, Messages};
 pub(crate) use marketplace::{EmployeeConnections, HiredEmployees, VirtualEmployees};
+pub(crate) use projects::{Projects, Tasks};
 pub(crate) use research::ResearchTemplates;
 pub(crate) use work::{Agents, Executions};

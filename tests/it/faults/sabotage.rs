@@ -100,6 +100,43 @@ const NO_MEMORY: &str = "
     create trigger lose_some after insert on runtime.agent_executions
         for each statement execute function chaos.lose_some()";
 
+/// What was asked for under an id is forgotten as soon as it is answered.
+const NO_REQUEST_IDS: &str = "
+    create function chaos.forget_requests() returns trigger language plpgsql security definer as $$
+    begin
+        delete from web.request_ids where state = 'answered';
+        return null;
+    end $$;
+    create trigger forget_requests after insert or update on web.request_ids
+        for each statement execute function chaos.forget_requests()";
+
+/// Of some that have ended, the row in the queue comes back and waits.
+const NO_TIDINESS: &str = "
+    create function chaos.keep_some() returns trigger language plpgsql security definer as $$
+    begin
+        if abs(hashtext(old.execution_id::text)) % 4 = 0 then
+            old.phase := 'delayed';
+            old.worker_id := null;
+            old.available_at := now() + interval '1 hour';
+            insert into runtime.execution_queue select old.*;
+        end if;
+        return null;
+    end $$;
+    create trigger keep_some after delete on runtime.execution_queue
+        for each row execute function chaos.keep_some()";
+
+/// Some starts break on what no service knows of.
+const NO_REASON: &str = "
+    create function chaos.break_some() returns trigger language plpgsql as $$
+    begin
+        if random() < 0.1 then
+            raise exception 'for no reason';
+        end if;
+        return new;
+    end $$;
+    create trigger break_some before insert on runtime.agent_executions
+        for each row execute function chaos.break_some()";
+
 /// Plays it; the checks that have found something.
 async fn finders(mut short: Short) -> Vec<&'static str> {
     short.sabotage.insert(0, SCHEMA);
@@ -125,6 +162,8 @@ async fn without_fencing_an_attempt_is_completed_twice() {
     is_found(short(vec![NO_FENCING, HASTE]), &["an attempt is completed once"]).await;
     let found = finders(short(vec![HASTE])).await;
     assert!(!found.contains(&"an attempt is completed once"), "it is the token that keeps it out");
+    // Nobody has said that leases end early, so nothing excuses what is done again.
+    assert!(found.contains(&"repeats have a cause"), "{found:?}");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -151,5 +190,14 @@ async fn without_caps_times_and_durability_each_is_missed() {
         "the final event is one and last",
         "watchers see every event",
     ];
+    is_found(short, &expected).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn without_request_ids_tidiness_and_typed_errors_each_is_missed() {
+    let acts = vec![Act::new(6000, Fault::Remote(Mood::Well), 0)];
+    let sabotage = vec![NO_REQUEST_IDS, NO_TIDINESS, NO_REASON];
+    let short = Short { acts, per_second: 16.0, sabotage, ..Short::default() };
+    let expected = ["a request makes one execution", "nothing is held", "refusals are passing"];
     is_found(short, &expected).await;
 }
