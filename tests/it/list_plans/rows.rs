@@ -197,7 +197,8 @@ fn spread(table: &str, name: &str, ty: &str, own: bool, required: bool) -> Optio
         ("reason", "text") if table == "dead_letters" => {
             skewed("'ATTEMPTS_EXHAUSTED'", "'WORKER_LOST'", "'WORKER_LOST'")
         }
-        // What was answered has its answer.
+        // Nothing is answered: an answer has its time.
+        ("responded_at", _) => "null::timestamptz".to_owned(),
         ("state", "runtime.input_request_state") => skewed("'expired'", "'cancelled'", "'open'")
             .replace("'expired'", &format!("'expired'::{ty}")),
         // One subscription of an organization goes on, and what purges and keys are is not narrowed.
