@@ -200,8 +200,8 @@ impl rows::Tables {
                 let name = format!("condition {} {called} {value}", at - sent.owners.len() + 1);
                 let sorted_max = match called {
                     _ if words => SORTED_OF_TEXT_MAX,
-                    "frequent" => SORTED_MAX,
-                    _ => SORTED_OF_FEW_MAX,
+                    "rare" | "absent" => SORTED_OF_FEW_MAX,
+                    _ => SORTED_MAX,
                 };
                 all.push(Condition { name, at, value, sorted_max });
             }

@@ -21,7 +21,8 @@ pub struct Takeover<'a> {
     pub due: Time,
 }
 
-/// Each call that was cut when a runtime-service was killed or asked to stop, and not because somebody cancelled it.
+/// Each call that was cut when a runtime-service was killed or asked to stop; but for those that began after it and were cut because
+/// somebody cancelled them.
 pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
     let mut all = Vec::new();
     let executions = history.executions_by_run();
@@ -34,7 +35,9 @@ pub fn takeovers(history: &History) -> Vec<Takeover<'_>> {
             let calls = history.calls.iter().filter(|it| it.run == call.run && call.at < it.at);
             let next = calls.map(|it| it.at).min();
             let execution = executions.get(call.run.as_str());
-            if execution.is_some_and(|it| it.was_cancelled_before(call.cut)) {
+            // What was under way at the fault had to go on, whatever was asked of it later.
+            let began_later = fault.begun < call.at;
+            if began_later && execution.is_some_and(|it| it.was_cancelled_before(call.cut)) {
                 continue;
             }
             let ended = execution.and_then(|it| it.finished_at);
