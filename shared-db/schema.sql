@@ -21,7 +21,7 @@ create type runtime.step_state as enum ('pending', 'running', 'waiting', 'succee
 
 create type runtime.step_type as enum ('http', 'model', 'code', 'browser', 'connector', 'mcp', 'agent', 'file', 'image', 'research', 'memory', 'input', 'value', 'sleep', 'signal', 'data');
 
-create type web.action_kind as enum ('http');
+create type web.action_kind as enum ('http', 'mcp', 'transform');
 
 create type web.bank_account_kind as enum ('checking', 'savings', 'credit', 'loan', 'other');
 

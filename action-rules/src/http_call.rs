@@ -2,6 +2,7 @@
 
 use crate::{Fault, Reason, Result, filter, template, template::Context};
 use common_api::types::HttpCall;
+use std::collections::HashMap;
 
 /// Headers that belong to the connection or to the executor, never to an action.
 const HEADERS_REFUSED: &[&str] = &[
@@ -22,19 +23,32 @@ const HEADER_VALUE_BYTES_MAX: usize = 8192;
 
 /// Checks the address, the headers, the templates and the filter. Field rules of the proto are checked elsewhere, before.
 pub fn check(call: &HttpCall) -> Result<()> {
-    check_url(&call.url).map_err(|it| it.within("url"))?;
-    for (name, value) in &call.headers {
-        let field = format!("headers[{name:?}]");
-        check_header(name, value).map_err(|it| it.within(&field))?;
-    }
+    check_target(&call.url, &call.headers)?;
     if !call.body_template.is_empty() {
         template::compile(&call.body_template, Context::Text)
             .map_err(|it| it.within("body_template"))?;
     }
-    if !call.response_filter.is_empty() {
-        filter::compile(&call.response_filter).map_err(|it| it.within("response_filter"))?;
+    check_filter(&call.response_filter)
+}
+
+/// Checks whom a call talks to, and with which headers.
+pub(crate) fn check_target(url: &str, headers: &HashMap<String, String>) -> Result<()> {
+    check_url(url).map_err(|it| it.within("url"))?;
+    for (name, value) in headers {
+        check_header(name, value).map_err(|it| it.within(&header_field(name)))?;
     }
     Ok(())
+}
+
+pub(crate) fn header_field(name: &str) -> String {
+    format!("headers[{name:?}]")
+}
+
+pub(crate) fn check_filter(response_filter: &str) -> Result<()> {
+    if response_filter.is_empty() {
+        return Ok(());
+    }
+    filter::compile(response_filter).map(drop).map_err(|it| it.within("response_filter"))
 }
 
 /// The scheme and the host must stand in the template itself: an input may not choose whom an action talks to.

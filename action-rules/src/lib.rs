@@ -1,12 +1,14 @@
-//! What an action may say: its jq filters, its templates, its JSON Schemas, and the HTTP call that they are parts of.
+//! What an action may say: its jq filters, its templates, its JSON Schemas, and the kinds of actions that they are parts of.
 //!
 //! web-service compiles them when an action is written, runtime-service when it is performed; both do it here, so that what was
 //! accepted is what works. Nothing in this crate reads the process, the clock, the disk or the network.
 
 pub mod filter;
 pub mod http_call;
+pub mod mcp_call;
 pub mod schema;
 pub mod template;
+pub mod transform;
 pub mod values;
 
 pub use common_api::errors::ErrorReason as Reason;

@@ -30,9 +30,7 @@ pub use config::EngineConfig;
 pub use retry::Retry;
 pub use wake::Wake;
 
-use crate::executor::{
-    action::Actions, api::Agents, http::HttpExecutor, http::address::AddressRules,
-};
+use crate::executor::{Executors, action::Actions, api::Agents, http::address::AddressRules};
 use backlog::Backlog;
 use commits::Commits;
 use follow::Follow;
@@ -63,7 +61,7 @@ pub(crate) struct Core {
     pub(crate) follow: Follow,
     pub(crate) actions: Actions,
     pub(crate) agents: Agents,
-    pub(crate) http: HttpExecutor,
+    pub(crate) executors: Executors,
     work: TaskTracker,
 }
 
@@ -84,7 +82,7 @@ impl Engine {
             metrics: Metrics::new(),
             actions: Actions::new(db.clone()),
             agents: Agents::new(db),
-            http: HttpExecutor::new(rules, config.filter_runner.clone())?,
+            executors: Executors::new(rules, config.filter_runner.clone())?,
             work: TaskTracker::new(),
             config,
         };

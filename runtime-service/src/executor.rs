@@ -3,21 +3,54 @@
 
 pub mod action;
 pub mod api;
+mod filters;
 pub mod http;
+mod mcp;
+mod shape;
+mod transform;
 pub(crate) mod waits;
 
+pub use filters::run_if_asked;
+
 use crate::store::actions::Evidence;
-use action::Action;
+use action::{Action, Kind};
 use action_rules::Fault;
 use futures_util::future::BoxFuture;
+use http::{HttpExecutor, address::AddressRules};
+use mcp::McpExecutor;
 use serde_json::Value;
+use shape::Shaper;
 use shared_db::error::Reason;
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
+use transform::TransformExecutor;
 
-/// Runs one kind of action.
-pub trait Executor: Send + Sync {
+/// One for each kind of action.
+pub struct Executors {
+    http: HttpExecutor,
+    mcp: McpExecutor,
+    transform: TransformExecutor,
+}
+
+impl Executors {
+    /// Filters are run by `runner`; by this program when `None`.
+    pub fn new(rules: AddressRules, runner: Option<PathBuf>) -> anyhow::Result<Self> {
+        let shaper = Shaper::new(runner)?;
+        let http = HttpExecutor::new(rules, shaper.clone())?;
+        Ok(Self {
+            mcp: McpExecutor::new(http.clone(), shaper.clone()),
+            transform: TransformExecutor::new(shaper),
+            http,
+        })
+    }
+
     /// Makes a call ready. Nothing has happened yet.
-    fn prepare(&self, call: Call<'_>) -> Result<Box<dyn Prepared>, Failure>;
+    pub fn prepare(&self, call: &Call<'_>) -> Result<Box<dyn Prepared>, Failure> {
+        match &call.action.kind {
+            Kind::Http(it) => self.http.prepare(it, call),
+            Kind::Mcp(it) => self.mcp.prepare(it, call),
+            Kind::Transform(filter) => Ok(self.transform.prepare(filter, call)),
+        }
+    }
 }
 
 /// A call of an action.

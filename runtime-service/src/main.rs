@@ -1,7 +1,7 @@
 //! The binary: parse, bind, serve.
 
 use clap::Parser;
-use runtime_service::{Config, executor::http::run_if_asked, serve};
+use runtime_service::{Config, executor::run_if_asked, serve};
 use shared_db::{
     scope::Service,
     service::{Listeners, healthcheck, shutdown},

@@ -51,7 +51,7 @@ enums! {
     /// How far a purge has come.
     PurgeState = "web.purge_state" { Stopping, Erasing, Finished }
     /// What a core action does when it is called.
-    ActionKind = "web.action_kind" { Http }
+    ActionKind = "web.action_kind" { Http, Mcp, Transform }
     /// How much harm a core action can do.
     RiskLevel = "web.risk_level" { Low, Medium, High }
     /// Who may have an execution that has not ended.

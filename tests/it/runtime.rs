@@ -14,12 +14,14 @@ mod forks;
 mod http;
 mod letters;
 mod limits;
+mod mcp;
 mod measures;
 mod pauses;
 mod plans;
 mod retries;
 mod states;
 mod steps;
+mod transforms;
 mod waits;
 
 mod workshop;

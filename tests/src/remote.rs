@@ -13,11 +13,13 @@
 //! | `/redirect?to=/echo` | redirects there; `/loop` redirects to itself |
 //! | `/not-json` | an HTML page |
 //! | `/work?ms=50&fail=0` | as the mood of the remote is: waits and echoes, or is slow, fails, hangs or resets; `fail` as of `/flaky` |
+//! | `/mcp` | a server of tools ([`mcp`] says which), with sessions; `?stream=1` answers in events, `?version=…` in that version |
 //! | `/hang` | takes the request and never answers |
 //! | `/reset` | takes the request and resets the connection |
 
 mod behaviour;
 mod http1;
+mod mcp;
 
 pub use http1::Seen;
 

@@ -1,9 +1,9 @@
 //! Core actions, compiled: what web wrote, ready to be performed.
 
-use super::{Failure, http::HttpAction};
+use super::{Failure, http::HttpAction, mcp::McpAction};
 use crate::store::actions::{self, CoreAction};
 use action_rules::schema::{self, Schema};
-use common_api::types::RetryPolicy;
+use common_api::types::{RetryPolicy, Transform};
 use serde_json::Value;
 use shared_db::{
     enums::{ActionKind, SideEffect, StepType},
@@ -28,6 +28,9 @@ pub struct Action {
 #[derive(Debug)]
 pub enum Kind {
     Http(HttpAction),
+    Mcp(McpAction),
+    /// A filter over the input.
+    Transform(String),
 }
 
 impl Action {
@@ -48,6 +51,14 @@ impl Action {
                 ActionKind::Http => Kind::Http(HttpAction::compile(
                     &json::to_message(row.config).map_err(unreadable)?,
                 )?),
+                ActionKind::Mcp => Kind::Mcp(McpAction::compile(
+                    &json::to_message(row.config).map_err(unreadable)?,
+                )?),
+                ActionKind::Transform => {
+                    let transform: Transform = json::to_message(row.config).map_err(unreadable)?;
+                    action_rules::transform::check(&transform)?;
+                    Kind::Transform(transform.filter)
+                }
             },
             input_schema: schema(row.input_schema)?,
             output_schema: schema(row.output_schema)?,
@@ -57,6 +68,8 @@ impl Action {
     pub fn step_type(&self) -> StepType {
         match self.kind {
             Kind::Http(_) => StepType::Http,
+            Kind::Mcp(_) => StepType::Mcp,
+            Kind::Transform(_) => StepType::Value,
         }
     }
 

@@ -1,25 +1,22 @@
 //! HTTP calls: one request, its redirects, and what its response becomes. Only to addresses that may be called.
 
 pub mod address;
-mod filters;
 mod redact;
 mod request;
 mod response;
-mod shape;
 
-pub use filters::run_if_asked;
 pub use request::HttpAction;
+pub(super) use request::{Ready, Sent};
+pub(super) use response::{evidence as response_evidence, read, refusal};
 
-use super::{Call, Effect, Executor, Failure, Performed, Prepared, action::Kind};
+use super::{Call, Effect, Failure, Performed, Prepared, shape::Shaper};
 use crate::store::actions::Evidence;
 use address::{AddressRules, Refused, Resolver};
 use futures_util::future::BoxFuture;
-use request::{Ready, Sent};
 use reqwest::redirect::Policy;
 use serde_json::Value;
-use shape::Shaper;
 use shared_db::error::Reason;
-use std::{error::Error, fmt::Write, path::PathBuf, sync::Arc, time::Duration};
+use std::{error::Error, fmt::Write, sync::Arc, time::Duration};
 
 /// Longest that making a connection may take, within the time of the whole call.
 const CONNECT_LIMIT: Duration = Duration::from_secs(10);
@@ -33,8 +30,7 @@ pub struct HttpExecutor {
 }
 
 impl HttpExecutor {
-    /// Response filters are run by `runner`; by this program when `None`.
-    pub fn new(rules: AddressRules, runner: Option<PathBuf>) -> anyhow::Result<Self> {
+    pub(super) fn new(rules: AddressRules, shaper: Shaper) -> anyhow::Result<Self> {
         // Installing a provider twice is refused and harmless: the service may have done it already.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let client = reqwest::Client::builder()
@@ -46,22 +42,27 @@ impl HttpExecutor {
             .dns_resolver(Arc::new(Resolver(rules.clone())))
             .user_agent(concat!("freehold/", env!("CARGO_PKG_VERSION")))
             .build()?;
-        Ok(Self { client, rules, shaper: Shaper::new(runner)? })
+        Ok(Self { client, rules, shaper })
     }
-}
 
-impl Executor for HttpExecutor {
-    fn prepare(&self, call: Call<'_>) -> Result<Box<dyn Prepared>, Failure> {
-        let Kind::Http(http) = &call.action.kind;
+    /// Makes a call ready. Nothing has happened yet.
+    pub(super) fn prepare(
+        &self,
+        http: &HttpAction,
+        call: &Call<'_>,
+    ) -> Result<Box<dyn Prepared>, Failure> {
         let ready = http.ready(call.input, call.idempotency_key)?;
         self.check_literal(&ready.url)?;
-        Ok(Box::new(PreparedHttp { executor: self.clone(), action: call.action.clone(), ready }))
+        Ok(Box::new(PreparedHttp {
+            executor: self.clone(),
+            action: call.action.clone(),
+            filter: http.filter.clone(),
+            ready,
+        }))
     }
-}
 
-impl HttpExecutor {
     /// Addresses written as numbers are never resolved, so they are checked here.
-    fn check_literal(&self, url: &url::Url) -> Result<(), Failure> {
+    pub(super) fn check_literal(&self, url: &url::Url) -> Result<(), Failure> {
         let ip = match url.host() {
             Some(url::Host::Ipv4(it)) => it.into(),
             Some(url::Host::Ipv6(it)) => it.into(),
@@ -78,7 +79,11 @@ impl HttpExecutor {
     }
 
     /// Sends the request and follows its redirects, each one's address checked like the first.
-    async fn send(&self, mut ready: Ready, sent: &mut Sent) -> Result<reqwest::Response, Failure> {
+    pub(super) async fn send(
+        &self,
+        mut ready: Ready,
+        sent: &mut Sent,
+    ) -> Result<reqwest::Response, Failure> {
         let redirects_max = ready.redirects_max;
         for followed in 0.. {
             self.check_literal(&ready.url).map_err(|it| it.with_effect(sent.effect()))?;
@@ -109,6 +114,7 @@ impl HttpExecutor {
 struct PreparedHttp {
     executor: HttpExecutor,
     action: Arc<super::action::Action>,
+    filter: Option<String>,
     ready: Ready,
 }
 
@@ -119,14 +125,14 @@ impl Prepared for PreparedHttp {
 
     fn perform(self: Box<Self>) -> BoxFuture<'static, Performed> {
         Box::pin(async move {
-            let Self { executor, action, ready } = *self;
+            let Self { executor, action, filter, ready } = *self;
             let mut evidence = Evidence::default();
             let mut sent = Sent::default();
             let limit = ready.timeout;
             let call = exchange(&executor, ready, &mut evidence, &mut sent);
             let result = tokio::time::timeout(limit, call).await;
             let result = match result {
-                Ok(Ok(body)) => executor.shaper.shape(&action, body).await,
+                Ok(Ok(body)) => executor.shaper.shape(&action, filter.as_deref(), body).await,
                 Ok(Err(failure)) => Err(failure),
                 Err(_) => {
                     let message =
@@ -188,7 +194,7 @@ fn cause<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e
 }
 
 /// The chain of causes, without the address, which may hold what should not be shown.
-fn described(error: &reqwest::Error) -> String {
+pub(super) fn described(error: &reqwest::Error) -> String {
     let mut text = String::from("the request failed");
     let mut next = error.source();
     while let Some(cause) = next {

@@ -58,6 +58,7 @@ struct Action {
     slug: String,
     name: String,
     description: String,
+    kind: Option<String>,
     /// The slug of a connector.
     platform: Option<String>,
     risk: String,
@@ -190,7 +191,7 @@ impl Action {
             "insert into web.core_actions
                  (org_id, id, slug, name, description, platform_id, kind, config, risk, side_effect, scopes, price_credits,
                   input_schema, output_schema)
-             values ($1, $2, $3, $4, $5, $6, 'http', $7, $8::text::web.risk_level, $9::text::web.side_effect, $10, $11::text::numeric,
+             values ($1, $2, $3, $4, $5, $6, $14::text::web.action_kind, $7, $8::text::web.risk_level, $9::text::web.side_effect, $10, $11::text::numeric,
                  $12, $13)
              on conflict (org_id, slug) do nothing",
             org.0,
@@ -206,6 +207,7 @@ impl Action {
             self.price_credits,
             self.input_schema,
             self.output_schema,
+            self.kind.as_deref().unwrap_or("http"),
         )
         .execute(conn)
         .await?;

@@ -174,16 +174,18 @@ async fn the_actions_say_what_they_take_and_give_and_may_and_cost() {
         let asks = connector.is_some_and(|it| it["auth"] == "INTEGRATION_AUTH_OAUTH2");
         assert_eq!(asks, action["scopes"].as_array().is_some_and(|it| !it.is_empty()), "{slug}");
         let text = |it: &Value| it.as_str().unwrap_or_default().to_owned();
-        shapes.insert((text(&action["side_effect"]), text(&action["http"]["method"])));
+        let kind = ["mcp", "transform"].into_iter().find(|it| action[*it].is_object());
+        let does = kind.map_or_else(|| text(&action["http"]["method"]), str::to_owned);
+        shapes.insert((text(&action["side_effect"]), does));
         again(&owner, action).await;
     }
     let shape =
         |side_effect: &str, method: &str| (format!("SIDE_EFFECT_{side_effect}"), method.to_owned());
     for (side_effect, method) in [
         ("PURE", "GET"),
-        ("PURE", "POST"),
+        ("PURE", "mcp"),
+        ("PURE", "transform"),
         ("IDEMPOTENT", "PUT"),
-        ("IDEMPOTENT", "PATCH"),
         ("IDEMPOTENT", "POST"),
         ("AT_MOST_ONCE", "POST"),
     ] {

@@ -143,25 +143,37 @@ impl Workshop {
         config: Value,
         columns: Value,
     ) -> CoreActionId {
-        let id = CoreActionId::generate();
         let mut http = json!({ "method": "POST", "url": self.remote.url(path) });
         for (key, value) in config.as_object().unwrap() {
             http[key] = value.clone();
         }
+        self.action_of("http", side_effect, http, columns).await
+    }
+
+    /// A core action of any kind.
+    pub(super) async fn action_of(
+        &self,
+        kind: &str,
+        side_effect: &str,
+        config: Value,
+        columns: Value,
+    ) -> CoreActionId {
+        let id = CoreActionId::generate();
         sqlx::query(
             "insert into web.core_actions
                 (org_id, id, slug, name, kind, config, side_effect, retry, input_schema, output_schema, disabled)
-             values ($1, $2, $3, 'An action', 'http', $4, $5::web.side_effect, $6, $7, $8, coalesce($9, false))",
+             values ($1, $2, $3, 'An action', $10::web.action_kind, $4, $5::web.side_effect, $6, $7, $8, coalesce($9, false))",
         )
         .bind(self.org.0)
         .bind(id.0)
         .bind(format!("a-{id}"))
-        .bind(http)
+        .bind(config)
         .bind(side_effect)
         .bind(columns.get("retry"))
         .bind(columns.get("input_schema"))
         .bind(columns.get("output_schema"))
         .bind(columns.get("disabled").and_then(Value::as_bool))
+        .bind(kind)
         .execute(&self.root)
         .await
         .unwrap();

@@ -60,6 +60,7 @@ pub(super) async fn answer(request: &Seen, shared: &Shared) -> Answer {
             headers: vec![("content-type", "text/html".to_owned())],
             body: b"<!doctype html><title>not JSON</title>".to_vec(),
         },
+        ["mcp"] => super::mcp::answer(request).await,
         ["hang"] => std::future::pending().await,
         ["reset"] => Answer::Reset,
         _ => respond(404, vec![], &json!({ "error": "no such path" })),

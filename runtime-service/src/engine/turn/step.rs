@@ -10,10 +10,7 @@ use super::{
     locked,
 };
 use crate::{
-    executor::{
-        Call, Executor, Failure, Performed, Prepared,
-        action::{Action, Kind},
-    },
+    executor::{Call, Failure, Performed, Prepared, action::Action},
     store::{
         actions::Evidence,
         executions::{End, forks::ANY_INPUT},
@@ -203,9 +200,7 @@ impl Turn {
         let key = (action.side_effect == SideEffect::Idempotent).then(|| step.id.to_string());
         let prepared = action.check_input(&call.input).and_then(|()| {
             let call = Call { action, input: &call.input, idempotency_key: key.as_deref() };
-            match &action.kind {
-                Kind::Http(_) => self.core.http.prepare(call),
-            }
+            self.core.executors.prepare(&call)
         });
         let noted = ActionRow {
             new: true,

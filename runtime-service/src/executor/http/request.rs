@@ -80,7 +80,11 @@ impl HttpAction {
     }
 
     /// Fills in the templates.
-    pub(super) fn ready(&self, input: &Value, key: Option<&str>) -> Result<Ready, Failure> {
+    pub(in super::super) fn ready(
+        &self,
+        input: &Value,
+        key: Option<&str>,
+    ) -> Result<Ready, Failure> {
         let url = self.url.render(input)?;
         if url.len() > URL_BYTES_MAX {
             let message = format!("the address is longer than {URL_BYTES_MAX} bytes");
@@ -99,9 +103,6 @@ impl HttpAction {
             })?;
             headers.insert(name, value);
         }
-        if let Some(key) = key.and_then(|it| HeaderValue::try_from(it).ok()) {
-            headers.insert(IDEMPOTENCY_KEY, key);
-        }
         let body = self.body(input)?;
         if let Some(body) = &body
             && !headers.contains_key(CONTENT_TYPE)
@@ -112,7 +113,9 @@ impl HttpAction {
         }
         let Self { timeout, response_bytes_max, redirects_max, .. } = *self;
         let method = self.method.clone();
-        Ok(Ready { method, url, headers, body, timeout, response_bytes_max, redirects_max })
+        let ready =
+            Ready { method, url, headers, body, timeout, response_bytes_max, redirects_max };
+        Ok(ready.with_idempotency_key(key))
     }
 
     fn body(&self, input: &Value) -> Result<Option<Vec<u8>>, Failure> {
@@ -139,18 +142,39 @@ fn check_url(url: &Url) -> Result<(), Failure> {
 }
 
 /// A request that is about to be sent.
-pub(super) struct Ready {
+#[derive(Clone)]
+pub(in super::super) struct Ready {
     method: Method,
-    pub(super) url: Url,
-    headers: HeaderMap,
+    pub(in super::super) url: Url,
+    pub(in super::super) headers: HeaderMap,
     body: Option<Vec<u8>>,
-    pub(super) timeout: Duration,
-    pub(super) response_bytes_max: usize,
+    pub(in super::super) timeout: Duration,
+    pub(in super::super) response_bytes_max: usize,
     pub(super) redirects_max: u32,
 }
 
 impl Ready {
-    pub(super) fn evidence(&self) -> Value {
+    pub(in super::super) fn with_idempotency_key(mut self, key: Option<&str>) -> Self {
+        if let Some(key) = key.and_then(|it| HeaderValue::try_from(it).ok()) {
+            self.headers.insert(IDEMPOTENCY_KEY, key);
+        }
+        self
+    }
+
+    /// The same with another body.
+    pub(in super::super) fn with_json(&self, body: &Value) -> Self {
+        let mut ready = Self { body: Some(body.to_string().into_bytes()), ..self.clone() };
+        ready.headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        ready
+    }
+
+    /// The same by another method, with no body.
+    pub(in super::super) fn without_body(mut self, method: Method) -> Self {
+        self.headers.remove(CONTENT_TYPE);
+        Self { method, body: None, ..self }
+    }
+
+    pub(in super::super) fn evidence(&self) -> Value {
         json!({
             "method": self.method.as_str(),
             "url": redact::url(&self.url),
@@ -198,7 +222,7 @@ impl Ready {
 
 /// How far a call has come, which says what a failure may have left behind.
 #[derive(Debug, Default)]
-pub(super) struct Sent {
+pub(in super::super) struct Sent {
     answered: bool,
 }
 

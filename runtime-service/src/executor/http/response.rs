@@ -38,7 +38,7 @@ pub(super) fn redirect_target(response: &Response, from: &Url) -> Result<Option<
 }
 
 /// Reads the body into `into`, as far as it is allowed to go.
-pub(super) async fn read(
+pub(in super::super) async fn read(
     mut response: Response,
     limit: usize,
     into: &mut Vec<u8>,
@@ -64,7 +64,7 @@ pub(super) async fn read(
     }
 }
 
-pub(super) fn evidence(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Value {
+pub(in super::super) fn evidence(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Value {
     json!({
         "status": status.as_u16(),
         "headers": redact::headers(headers),
@@ -74,7 +74,7 @@ pub(super) fn evidence(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> 
 }
 
 /// Why a response with this status is a failure; `None` when it is an answer.
-pub(super) fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
+pub(in super::super) fn refusal(status: StatusCode, headers: &HeaderMap) -> Option<Failure> {
     if status.is_success() {
         return None;
     }

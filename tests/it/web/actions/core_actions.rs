@@ -120,6 +120,94 @@ async fn what_cannot_be_compiled_is_refused_and_the_field_named() {
     assert_eq!(after, kept);
 }
 
+/// An action of another kind than HTTP.
+async fn create_kind(org: &Org, slug: &str, field: &str, kind: &Value) -> Result<Value, Status> {
+    create(org, json!({ "slug": slug, "http": Value::Null, field: kind })).await
+}
+
+#[tokio::test]
+async fn each_kind_is_kept_as_it_is_and_checked_by_its_own_rules() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let mcp = json!({
+        "url": "https://tools.example.test/mcp/{{ input.tenant }}", "tool": "search", "response_filter": ".hits",
+        "headers": { "authorization": "Bearer {{ input.token }}" }, "timeout": "5s", "response_bytes_max": 1000,
+    });
+    let transform = json!({ "filter": ".items | length" });
+    for (field, kind, side_effect) in
+        [("mcp", &mcp, "SIDE_EFFECT_AT_MOST_ONCE"), ("transform", &transform, "SIDE_EFFECT_PURE")]
+    {
+        let made = create_kind(&org, field, field, kind).await.unwrap();
+        let get = json!({ "id": made["id"] });
+        let read = org.viewer().call("CoreActionService/GetCoreAction", get).await.unwrap();
+        assert_eq!((&read[field], &read["side_effect"]), (kind, &json!(side_effect)));
+        assert!(read["http"].is_null(), "{read}");
+    }
+    let with = |field: &str, value: Value| {
+        let mut changed = mcp.clone();
+        changed[field] = value;
+        changed
+    };
+    for (field, kind, reason, named) in [
+        ("mcp", with("url", json!("ftp://example.test/")), Reason::InvalidField, "mcp.url"),
+        ("mcp", with("url", json!("https://{{ input.host }}/")), Reason::InvalidField, "mcp.url"),
+        ("mcp", with("tool", json!("")), Reason::InvalidField, "mcp.tool"),
+        (
+            "mcp",
+            with("headers", json!({ "Mcp-Session-Id": "x" })),
+            Reason::InvalidField,
+            "mcp.headers[\"Mcp-Session-Id\"]",
+        ),
+        (
+            "mcp",
+            with("headers", json!({ "Accept": "text/html" })),
+            Reason::InvalidField,
+            "mcp.headers[\"Accept\"]",
+        ),
+        (
+            "mcp",
+            with("response_filter", json!(".a |")),
+            Reason::InvalidFilter,
+            "mcp.response_filter",
+        ),
+        ("transform", json!({ "filter": "" }), Reason::InvalidField, "transform.filter"),
+        ("transform", json!({ "filter": "env" }), Reason::InvalidFilter, "transform.filter"),
+    ] {
+        let refused = create_kind(&org, "refused", field, &kind).await;
+        assert_fails(
+            refused,
+            Code::InvalidArgument,
+            reason,
+            format!("core_action.{named}").as_str(),
+        );
+    }
+    assert_eq!(count(&org).await, 2);
+}
+
+#[tokio::test]
+async fn an_action_changes_to_the_kind_that_the_mask_names() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let made = create(&org, json!({})).await.unwrap();
+    let update = async |fields: Value, mask: &[&str]| {
+        let mut action = json!({ "id": made["id"] });
+        action.as_object_mut().unwrap().extend(fields.as_object().unwrap().clone());
+        let request = json!({ "core_action": action, "update_mask": mask });
+        org.developer().call("CoreActionService/UpdateCoreAction", request).await
+    };
+    let transform = json!({ "transform": { "filter": ".a" } });
+    for mask in [&["http"][..], &["mcp", "description"]] {
+        let field = format!("core_action.{}", mask[0]);
+        let refused = update(transform.clone(), mask).await;
+        assert_fails(refused, Code::InvalidArgument, Reason::InvalidField, field.as_str());
+    }
+    let changed = update(transform, &["transform"]).await.unwrap();
+    assert_eq!(changed["transform"]["filter"], ".a");
+    assert!(changed["http"].is_null(), "{changed}");
+    // What it does twice was not named, so it stays.
+    assert_eq!(changed["side_effect"], "SIDE_EFFECT_AT_MOST_ONCE");
+}
+
 #[tokio::test]
 async fn a_version_grows_with_each_change() {
     let stack = Stack::shared().await;

@@ -1,6 +1,7 @@
 //! `CoreActionService`.
 
 mod definition;
+mod kind;
 
 use crate::{
     api::request::{self, list_id},
@@ -108,7 +109,7 @@ impl TryFrom<CoreAction> for pb::CoreAction {
             description: it.description,
             platform_id: it.platform_id.map(|it| it.to_string()),
             version: it.version,
-            kind: Some(definition::kind_to_wire(it.kind, it.config)?),
+            kind: Some(kind::to_wire(it.kind, it.config)?),
             input_schema: it.input_schema.and_then(json::to_struct),
             output_schema: it.output_schema.and_then(json::to_struct),
             risk: definition::risk_to_wire(it.risk).into(),

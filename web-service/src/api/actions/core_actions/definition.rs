@@ -1,12 +1,13 @@
 //! What an action says of itself, checked as far as it can be before it is first used.
 
+use super::kind;
 use crate::{
     api::request,
     configs::refused,
     store::actions::core_actions::{CoreActionPatch, NewCoreAction},
 };
-use action_rules::{http_call, schema};
-use common_api::types::{HttpCall, RetryPolicy};
+use action_rules::schema;
+use common_api::types::RetryPolicy;
 use prost_types::Struct;
 use serde_json::Value;
 use shared_db::{
@@ -17,13 +18,12 @@ use shared_db::{
 };
 use web_api::v1::{self as pb, core_action::Kind};
 
-const CONFIG_BYTES_MAX: usize = 262_144;
 const RETRY_BYTES_MAX: usize = 8192;
 
 /// The action that a create asks for.
 pub(super) fn new(action: pb::CoreAction) -> Result<NewCoreAction> {
     let (risk, side_effect) = (action.risk(), action.side_effect());
-    let (kind, config) = kind(action.kind)?;
+    let (kind, config) = kind::from_wire(action.kind, &kind::FIELDS)?;
     Ok(NewCoreAction {
         slug: action.slug,
         name: action.name,
@@ -34,7 +34,7 @@ pub(super) fn new(action: pb::CoreAction) -> Result<NewCoreAction> {
         input_schema: schema("input_schema", action.input_schema)?,
         output_schema: schema("output_schema", action.output_schema)?,
         risk: risk_or_default(risk),
-        side_effect: side_effect_or_default(side_effect),
+        side_effect: side_effect_or(default_of(kind), side_effect),
         scopes: action.scopes,
         price_credits: action.price_credits,
         retry: retry(action.retry)?,
@@ -47,13 +47,15 @@ pub(super) fn patch(action: pb::CoreAction, mask: &Mask) -> Result<CoreActionPat
     let risk = mask.pick("risk", action.risk());
     let side_effect = mask.pick("side_effect", action.side_effect());
     let platform_id = mask.pick("platform_id", action.platform_id);
+    let kind = new_kind(action.kind, mask)?;
+    let side_effect_default = kind.as_ref().map_or(SideEffect::AtMostOnce, |it| default_of(it.0));
     Ok(CoreActionPatch {
         name: mask.pick("name", action.name),
         description: mask.pick("description", action.description),
         platform_id: platform_id
             .map(|it| it.map(|it| request::id(PLATFORM, &it)).transpose())
             .transpose()?,
-        kind: mask.pick("http", action.kind).map(kind).transpose()?,
+        kind,
         input_schema: mask
             .pick("input_schema", action.input_schema)
             .map(|it| schema("input_schema", it))
@@ -63,7 +65,7 @@ pub(super) fn patch(action: pb::CoreAction, mask: &Mask) -> Result<CoreActionPat
             .map(|it| schema("output_schema", it))
             .transpose()?,
         risk: risk.map(risk_or_default),
-        side_effect: side_effect.map(side_effect_or_default),
+        side_effect: side_effect.map(|it| side_effect_or(side_effect_default, it)),
         scopes: mask.pick("scopes", action.scopes),
         price_credits: mask.pick("price_credits", action.price_credits),
         retry: mask.pick("retry", action.retry).map(retry).transpose()?,
@@ -73,21 +75,13 @@ pub(super) fn patch(action: pb::CoreAction, mask: &Mask) -> Result<CoreActionPat
 
 const PLATFORM: &str = "core_action.platform_id";
 
-/// What the action does, as it is kept.
-fn kind(kind: Option<Kind>) -> Result<(ActionKind, Value)> {
-    let Some(Kind::Http(call)) = kind else {
-        return Err(Error::invalid("core_action.http", "is required: say what the action does"));
-    };
-    http_call::check(&call).map_err(|it| refused(it, "core_action.http"))?;
-    let config = json::from_message(&call)?;
-    request::short("core_action.http", &config, CONFIG_BYTES_MAX)?;
-    Ok((ActionKind::Http, config))
-}
-
-pub(super) fn kind_to_wire(kind: ActionKind, config: Value) -> Result<Kind> {
-    match kind {
-        ActionKind::Http => Ok(Kind::Http(json::to_message::<HttpCall>(config)?)),
+/// What the action does from now on, if the mask says so.
+fn new_kind(kind: Option<Kind>, mask: &Mask) -> Result<Option<(ActionKind, Value)>> {
+    let fields: Vec<_> = kind::FIELDS.into_iter().filter(|it| mask.has(it)).collect();
+    if fields.is_empty() {
+        return Ok(None);
     }
+    kind::from_wire(kind, &fields).map(Some)
 }
 
 fn schema(field: &str, it: Option<Struct>) -> Result<Option<Value>> {
@@ -108,8 +102,16 @@ fn retry(it: Option<RetryPolicy>) -> Result<Option<Value>> {
     Ok(Some(it))
 }
 
-fn side_effect_or_default(it: common_api::types::SideEffect) -> SideEffect {
-    SideEffect::from_wire(it).unwrap_or(SideEffect::AtMostOnce)
+/// What happens if an action of this kind is done twice, unless it says so.
+fn default_of(kind: ActionKind) -> SideEffect {
+    match kind {
+        ActionKind::Http | ActionKind::Mcp => SideEffect::AtMostOnce,
+        ActionKind::Transform => SideEffect::Pure,
+    }
+}
+
+fn side_effect_or(default: SideEffect, it: common_api::types::SideEffect) -> SideEffect {
+    SideEffect::from_wire(it).unwrap_or(default)
 }
 
 fn risk_or_default(it: pb::RiskLevel) -> RiskLevel {

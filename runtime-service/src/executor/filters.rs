@@ -1,4 +1,4 @@
-//! Response filters run in processes of their own: jq has neither fuel nor a limit on memory, and what runs out of memory takes its
+//! Filters run in processes of their own: jq has neither fuel nor a limit on memory, and what runs out of memory takes its
 //! process with it. These have a limit on both, and nothing else to lose.
 //!
 //! A runner is this program under another name for its first argument. It stays for many filters, speaks over its standard
@@ -9,7 +9,7 @@ mod wire;
 
 pub use runner::run_if_asked;
 
-use super::super::{Effect, Failure};
+use super::{Effect, Failure};
 use serde_json::Value;
 use shared_db::error::Reason;
 use std::{
@@ -63,15 +63,15 @@ impl Filters {
         Ok(Self(Arc::new(Pool { program, places, idle })))
     }
 
-    /// What `filter` makes of a response.
+    /// What `filter` makes of JSON, or of what is taken as a string.
     pub(super) async fn run(&self, filter: &str, body: &[u8]) -> Result<Value, Failure> {
         let pool = &self.0;
         let place = tokio::time::timeout(TIME_LIMIT, pool.places.acquire()).await;
         let Ok(Ok(_place)) = place else {
-            return Err(too_slow("waiting for other response filters"));
+            return Err(too_slow("waiting for other filters"));
         };
         let mut runner = pool.runner().map_err(|error| {
-            let message = format!("no response filter can be run: {error}");
+            let message = format!("no filter can be run: {error}");
             Failure::passing(Reason::Internal, message, Effect::Possible)
         })?;
         let asked = wire::ask(&mut runner.to, &mut runner.from, filter, body);
@@ -81,14 +81,12 @@ impl Filters {
                 match answer {
                     Answer::Value(value) => Ok(value),
                     Answer::Problem(problem) => {
-                        Err(invalid(format!("the response filter failed: {problem}")))
+                        Err(invalid(format!("the filter failed: {problem}")))
                     }
                 }
             }
-            Ok(Err(_)) => {
-                Err(invalid("the response filter took more memory than it may".to_owned()))
-            }
-            Err(_) => Err(too_slow("the response filter")),
+            Ok(Err(_)) => Err(invalid("the filter took more memory than it may".to_owned())),
+            Err(_) => Err(too_slow("the filter")),
         }
     }
 }

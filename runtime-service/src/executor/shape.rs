@@ -1,10 +1,6 @@
-//! From the bytes of a response to the output of the action: JSON or text, the filter, the output schema.
+//! From the bytes that an action was given to its output: JSON or text, the filter, the output schema.
 
-use super::{
-    super::{Effect, Failure, action::Action, action::Kind},
-    filters::Filters,
-    redact,
-};
+use super::{Effect, Failure, action::Action, filters::Filters};
 use serde_json::Value;
 use shared_db::error::Reason;
 use std::{path::PathBuf, sync::Arc};
@@ -16,7 +12,7 @@ const OUTPUT_BYTES_MAX: usize = 16 << 20;
 pub(super) struct Shaper(Filters);
 
 impl Shaper {
-    /// Response filters are run by `program`.
+    /// Filters are run by `program`; by this one when `None`.
     pub(super) fn new(program: Option<PathBuf>) -> std::io::Result<Self> {
         Ok(Self(Filters::new(program)?))
     }
@@ -24,14 +20,14 @@ impl Shaper {
     pub(super) async fn shape(
         &self,
         action: &Arc<Action>,
+        filter: Option<&str>,
         body: Vec<u8>,
     ) -> Result<Value, Failure> {
-        let Kind::Http(http) = &action.kind;
-        let value = match &http.filter {
+        let value = match filter {
             Some(filter) => self.0.run(filter, &body).await?,
             None => parse(&body),
         };
-        let value = bounded(redact::without_nul(value))?;
+        let value = bounded(without_nul(value))?;
         if action.output_schema.is_none() {
             return Ok(value);
         }
@@ -46,7 +42,7 @@ fn check(action: &Action, value: Value) -> Result<Value, Failure> {
     match schema.validate(&value) {
         Ok(()) => Ok(value),
         Err(fault) => {
-            Err(invalid(format!("the response does not match the action's output schema: {fault}")))
+            Err(invalid(format!("the output does not match the action's schema of it: {fault}")))
         }
     }
 }
@@ -70,4 +66,28 @@ fn bounded(value: Value) -> Result<Value, Failure> {
 
 fn invalid(message: String) -> Failure {
     Failure::fatal(Reason::ResponseInvalid, message).with_effect(Effect::Possible)
+}
+
+/// PostgreSQL keeps no NUL in text.
+pub(super) fn without_nul(value: Value) -> Value {
+    let clean = |it: String| if it.contains('\0') { it.replace('\0', "\u{fffd}") } else { it };
+    match value {
+        Value::String(it) => Value::String(clean(it)),
+        Value::Array(items) => Value::Array(items.into_iter().map(without_nul).collect()),
+        Value::Object(map) => {
+            Value::Object(map.into_iter().map(|(key, it)| (clean(key), without_nul(it))).collect())
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => value,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn text_that_the_database_refuses_is_made_acceptable() {
+        assert_eq!(without_nul(json!({"k\0": ["\0"]})), json!({"k\u{fffd}": ["\u{fffd}"]}));
+    }
 }
