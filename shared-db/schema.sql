@@ -862,6 +862,7 @@ create table runtime.execution_queue (
     constraint execution_queue_lost_leases_check CHECK ((lost_leases >= 0)),
     constraint execution_queue_priority_check CHECK (((priority >= 1) AND (priority <= 5)))
 );
+CREATE INDEX execution_queue_asked ON runtime.execution_queue USING btree (execution_id) WHERE ((phase = 'held'::runtime.queue_phase) AND (cancel_requested OR pause_requested));
 CREATE INDEX execution_queue_by_key ON runtime.execution_queue USING btree (org_id, execution_key, created_at, execution_id) WHERE (execution_key IS NOT NULL);
 CREATE INDEX execution_queue_children ON runtime.execution_queue USING btree (parent_execution_id, org_id, detached) WHERE (parent_execution_id IS NOT NULL);
 CREATE INDEX execution_queue_deadline ON runtime.execution_queue USING btree (deadline) WHERE (phase <> 'held'::runtime.queue_phase);

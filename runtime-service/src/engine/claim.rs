@@ -143,13 +143,13 @@ impl Claimer<'_> {
     /// Readies what is due and learns who has work. Returns how long until something else is due.
     async fn look(&mut self) -> Result<Duration> {
         self.looked_at = Some(Instant::now());
-        let after = OrganizationId(self.after);
+        let (after, known) = (OrganizationId(self.after), self.ring.known());
         let core = self.core;
         let (heads, due) = core
             .bounded(async {
                 let mut tx = core.begin_in_order().await?;
                 let promoted = queue::promote(&mut tx, PROMOTED_MAX).await?;
-                let heads = queue::heads(&mut tx, after, HEADS_MAX).await?;
+                let heads = queue::heads(&mut tx, after, &known, HEADS_MAX).await?;
                 let due = queue::due_in(&mut tx).await?;
                 if promoted.is_empty() {
                     drop(tx);

@@ -297,7 +297,7 @@ async fn ask(core: Arc<Core>) -> Result<()> {
     let Some(worker) = core.identity().filter(|_| core.held.count() > 0) else { return Ok(()) };
     let asked = core
         .bounded(async {
-            let mut tx = core.begin_by_key().await?;
+            let mut tx = core.begin_in_order().await?;
             workers::asked(&mut tx, worker).await
         })
         .await?;

@@ -106,18 +106,10 @@ impl Prepared for PreparedCall {
             let mut evidence = Evidence::default();
             let limit = session.timeout();
             let talk = session.call(&request, &mut evidence);
-            let result = match tokio::time::timeout(limit, talk).await {
-                Ok(result) => result,
-                Err(_) => {
-                    let message =
-                        format!("the server did not answer within {} ms", limit.as_millis());
-                    Err(Failure::passing(
-                        Reason::RemoteTimeout,
-                        message,
-                        session.effect_of_silence(),
-                    ))
-                }
-            };
+            let result = tokio::time::timeout(limit, talk).await.unwrap_or_else(|_| {
+                let message = format!("the server did not answer within {} ms", limit.as_millis());
+                Err(Failure::passing(Reason::RemoteTimeout, message, session.effect_of_silence()))
+            });
             session.close();
             let result = match result {
                 Ok(given) => {

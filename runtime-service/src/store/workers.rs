@@ -68,13 +68,15 @@ pub async fn holdings(conn: &mut PgConnection, worker: WorkerId) -> Result<Vec<H
     .await?)
 }
 
-/// Those of a worker's executions that somebody asked to stop or to pause.
+/// Those of a worker's executions that somebody asked to stop or to pause. They are read in their order by the index that has them alone: by
+/// its worker, one would be found among all that it has held while a session's snapshot keeps it.
 pub async fn asked(conn: &mut PgConnection, worker: WorkerId) -> Result<Vec<Holding>> {
     Ok(sqlx::query_as!(
         Holding,
         "select org_id as org, execution_id as execution, lease_token as token, cancel_requested, pause_requested
          from runtime.execution_queue
-         where phase = 'held' and worker_id = $1 and (cancel_requested or pause_requested)",
+         where phase = 'held' and (cancel_requested or pause_requested) and worker_id is not distinct from $1
+         order by execution_id",
         worker.0,
     )
     .fetch_all(conn)

@@ -1,10 +1,17 @@
 //! Plans are made when a statement is first sent, often while nothing is queued, and stay. They must be right for a long queue too.
 
-use super::workshop::{Workshop, until};
+use super::workshop::{Workshop, runtime_db, until};
 use chrono::TimeDelta;
-use runtime_service::{engine::EngineConfig, store::executions::NewExecution};
+use runtime_service::{
+    engine::EngineConfig,
+    store::{executions::NewExecution, queue, workers},
+};
 use serde_json::json;
-use shared_db::{clock::Clock, ids::AgentId};
+use shared_db::{
+    clock::Clock,
+    ids::{AgentId, OrganizationId, WorkerId},
+    scope::Scope,
+};
 use sqlx::AssertSqlSafe;
 use std::time::Duration;
 
@@ -113,6 +120,78 @@ async fn check(workshop: &Workshop, agent: AgentId, size: i64, read_max: i64) {
     let total: i64 = read.iter().map(|it| it.1).sum();
     assert!(DONE < total, "it is not known yet what was read: {read:?}");
     assert!(total < all * read_max, "{total} for {all} executions: {read:?}");
+}
+
+/// Executions that were taken and are done while a session holds a snapshot.
+const KEPT: usize = 3000;
+
+/// What a snapshot keeps, every look at the queue would step over, several times a second.
+#[tokio::test]
+async fn looks_at_the_queue_step_over_nothing_that_a_snapshot_keeps() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let mut holder = workshop.root.acquire().await.unwrap();
+    let snapshot = "begin isolation level repeatable read; select count(*) from runtime.agents";
+    sqlx::raw_sql(snapshot).execute(&mut *holder).await.unwrap();
+    let worker = WorkerId::generate();
+    let all: Vec<_> = (0..KEPT).map(|_| workshop.new_execution(agent, json!({}))).collect();
+    workshop.start_all(&all).await;
+    let limit = i64::try_from(KEPT).unwrap();
+    let claimed = workshop.claim(worker, Duration::from_mins(5), limit).await;
+    assert_eq!(claimed.len(), KEPT);
+    let asked = claimed[KEPT - 1].lease.execution;
+    sqlx::query("delete from runtime.execution_queue where execution_id <> $1")
+        .bind(asked.0)
+        .execute(&workshop.root)
+        .await
+        .unwrap();
+    run(&workshop, "update runtime.execution_queue set cancel_requested = true").await;
+    workshop.start(agent, json!({})).await;
+
+    // Who does not know that the organization has work finds it behind all that was taken.
+    let (heads, read) = look(&workshop, worker, &[]).await;
+    assert_eq!(heads, [workshop.org]);
+    assert!(limit < read, "the snapshot keeps them: {read} entries were read");
+    let (heads, read) = look(&workshop, worker, &[workshop.org]).await;
+    assert_eq!(heads, [workshop.org]);
+    assert!(read < 20, "{read} entries were read");
+    let other = OrganizationId::generate();
+    let (heads, _) = look(&workshop, worker, &[workshop.org, other]).await;
+    assert_eq!(heads, [workshop.org, other], "they are taken at their word");
+}
+
+/// Looks as an engine does that holds one execution, which somebody asked to stop. Returns the organizations with work, and how many entries
+/// of the queue's indexes were read.
+async fn look(
+    workshop: &Workshop,
+    worker: WorkerId,
+    known: &[OrganizationId],
+) -> (Vec<OrganizationId>, i64) {
+    let before = entries_read(workshop).await;
+    let db = runtime_db(&workshop.database);
+    let mut tx = db.begin_planned(Scope::Platform).await.unwrap();
+    let nobody = OrganizationId(uuid::Uuid::nil());
+    let heads = queue::heads(&mut tx, nobody, known, 1000).await.unwrap();
+    assert_eq!(queue::overdue(&mut tx, 100).await.unwrap(), []);
+    assert_eq!(queue::rescue(&mut tx, 5, 100).await.unwrap(), []);
+    assert_eq!(workers::asked(&mut tx, worker).await.unwrap().len(), 1);
+    drop(tx);
+    db.pool().close().await;
+    until("it to be known what was read", Duration::from_secs(10), async || {
+        before < entries_read(workshop).await
+    })
+    .await;
+    (heads.into_iter().map(|it| it.org).collect(), entries_read(workshop).await - before)
+}
+
+/// A connection says what it has read when it ends.
+async fn entries_read(workshop: &Workshop) -> i64 {
+    sqlx::query_scalar(
+        "select sum(idx_tup_read)::bigint from pg_stat_user_indexes where relname = 'execution_queue'",
+    )
+    .fetch_one(&workshop.root)
+    .await
+    .unwrap()
 }
 
 /// Queues many that are not due, as copies of the one that is there.

@@ -15,8 +15,12 @@ use tokio::time::Instant;
 /// Organizations that one statement serves.
 const SERVED_MAX: usize = 64;
 
-/// How far behind the last rank that was taken the next look begins: commits that come late land there.
-const MARGIN_MS: i64 = 2_000;
+/// How far behind the last rank that was taken the next look begins: commits that come a little late land there. What comes later is found by
+/// the next look from the first rank on. Each claim steps over what was taken within this time, which is dear while a snapshot keeps it.
+const MARGIN_MS: i64 = 500;
+
+/// Organizations that a look at the queue need not look for.
+const KNOWN_MAX: usize = 64;
 
 /// How often a look begins at the very first rank all the same: what is urgent, and what comes later than the margin, lands there.
 const WHOLE_INTERVAL: Duration = Duration::from_millis(250);
@@ -137,6 +141,13 @@ impl Ring {
         }
     }
 
+    /// Organizations that were served last and have work, in the order of their ids: as far as one look at the queue is told of them.
+    pub fn known(&self) -> Vec<OrganizationId> {
+        let mut known: Vec<_> = self.places.iter().rev().take(KNOWN_MAX).map(|it| it.org).collect();
+        known.sort_unstable();
+        known
+    }
+
     /// How many organizations without limits have work.
     pub fn unlimited(&self) -> usize {
         self.places.len()
@@ -219,6 +230,17 @@ mod tests {
         assert_eq!(third[0].from_rank, i64::MIN);
         ring.served(&third, |_| None, Duration::ZERO);
         assert!(ring.is_empty());
+    }
+
+    #[test]
+    fn a_look_is_told_of_those_that_were_served_last_in_the_order_of_their_ids() {
+        let mut ring = Ring::new(Backlog::default());
+        (0..KNOWN_MAX + 10).for_each(|_| ring.add(org()));
+        let seeks = ring.seeks(500);
+        ring.served(&seeks, |_| Some((i64::MAX, 0)), Duration::ZERO);
+        let mut served = orgs(&seeks);
+        served.sort_unstable();
+        assert_eq!(ring.known(), served);
     }
 
     #[test]

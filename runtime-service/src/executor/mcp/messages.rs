@@ -64,10 +64,8 @@ pub(super) fn given(answer: Value) -> Result<Value, Failure> {
         let message = format!("the tool failed: {}", text(&result["content"]));
         return Err(Failure::passing(Reason::ToolFailed, message, Effect::Possible));
     }
-    match result["structuredContent"].take() {
-        Value::Null => Ok(result["content"].take()),
-        structured => Ok(structured),
-    }
+    let structured = result["structuredContent"].take();
+    Ok(if structured.is_null() { result["content"].take() } else { structured })
 }
 
 fn result(mut answer: Value) -> Result<Value, Failure> {
@@ -127,14 +125,13 @@ mod tests {
 
     #[test]
     fn only_known_versions_are_spoken() {
-        let chosen = |version: &str| version_of(json!({ "protocolVersion": version }));
-        assert_eq!(chosen("2025-03-26").unwrap(), "2025-03-26");
-        assert_eq!(chosen("1999-01-01").unwrap_err().reason, Reason::ResponseInvalid);
-        assert!(version_of(json!({})).is_err());
-    }
-
-    fn version_of(result: Value) -> Result<&'static str, Failure> {
-        version(json!({ "result": result }))
+        let chosen = |it: Value| {
+            version(json!({ "result": { "protocolVersion": it } })).map_err(|it| it.reason)
+        };
+        assert_eq!(chosen(json!("2025-03-26")), Ok("2025-03-26"));
+        for other in [json!("1999-01-01"), Value::Null] {
+            assert_eq!(chosen(other), Err(Reason::ResponseInvalid));
+        }
     }
 
     #[test]

@@ -283,40 +283,48 @@ async fn is_limited(conn: &mut PgConnection, org: OrganizationId) -> Result<bool
     Ok(row.limited)
 }
 
-/// Organizations that have work, in the order of their ids from the one after `after` on, at most `limit`.
+/// Organizations that have work, in the order of their ids from the one after `after` on, at most `limit`. Those of `known` (in the order
+/// of their ids) are taken at their word and not looked at: before the first row that is left of one lie those that were taken, as long
+/// as a session's snapshot keeps them, and to step over them costs more than all the rest.
 pub async fn heads(
     conn: &mut PgConnection,
     after: OrganizationId,
+    known: &[OrganizationId],
     limit: i64,
 ) -> Result<Vec<Head>> {
+    let known: Vec<_> = known.iter().map(|it| it.0).collect();
     let rows = sqlx::query!(
         r#"with recursive heads as (
-            select (
-                select q.org_id
-                from runtime.execution_queue as q
-                where q.phase = 'ready' and $1 < q.org_id
-                order by q.org_id, q.rank
-                limit 1
-            ) as org_id
+            select $1::uuid as org_id
             union all
-            select (
-                select q.org_id
-                from runtime.execution_queue as q
-                where q.phase = 'ready' and heads.org_id < q.org_id
-                order by q.org_id, q.rank
-                limit 1
+            select coalesce(
+                (
+                    select q.org_id
+                    from runtime.execution_queue as q
+                    where q.phase = 'ready' and heads.org_id < q.org_id and q.org_id < known.next
+                    order by q.org_id, q.rank
+                    limit 1
+                ),
+                nullif(known.next, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
             )
             from heads
+            cross join lateral (
+                select coalesce(
+                    ($3::uuid[])[1 + (select count(*) from unnest($3::uuid[]) as it (org_id) where it.org_id <= heads.org_id)],
+                    'ffffffff-ffff-ffff-ffff-ffffffffffff'
+                ) as next
+            ) as known
             where heads.org_id is not null
         )
         select
             org_id as "org_id!: OrganizationId",
             exists (select from runtime.organization_limits as l where l.org_id = heads.org_id) as "limited!"
         from heads
-        where org_id is not null
+        where $1 < org_id
         limit $2"#,
         after.0,
         limit,
+        known.as_slice(),
     )
     .fetch_all(conn)
     .await?;

@@ -76,27 +76,38 @@ pub async fn lock(
     Ok(if wait { standing!("") } else { standing!("skip locked") })
 }
 
-/// A statement that reads `holders`: the workers that hold something, found by steps from one to the next, however much each holds.
+/// A statement that reads `holders`: the workers that may hold something, found by steps from one to the next, however much each holds. Those
+/// that live are taken from their own table: what such a one has held and is done with stays in the index as long as a session's snapshot
+/// keeps it, and a step into it would go over all of that.
 macro_rules! with_holders {
     ($statement:literal $(, $arg:expr)* $(,)?) => {
         sqlx::query!(
             "with recursive holders as (
-            (
-                select q.worker_id
-                from runtime.execution_queue as q
-                where q.phase = 'held'
-                order by q.worker_id
-                limit 1
-            )
+            select '00000000-0000-0000-0000-000000000000'::uuid as worker_id
             union all
-            select (
-                select q.worker_id
-                from runtime.execution_queue as q
-                where q.phase = 'held' and holders.worker_id < q.worker_id
-                order by q.worker_id
-                limit 1
+            select coalesce(
+                (
+                    select q.worker_id
+                    from runtime.execution_queue as q
+                    where q.phase = 'held' and holders.worker_id < q.worker_id and q.worker_id < living.next
+                    order by q.worker_id
+                    limit 1
+                ),
+                nullif(living.next, 'ffffffff-ffff-ffff-ffff-ffffffffffff')
             )
             from holders
+            cross join lateral (
+                select coalesce(
+                    (
+                        select w.id
+                        from runtime.workers as w
+                        where holders.worker_id < w.id and now() < w.lease_until
+                        order by w.id
+                        limit 1
+                    ),
+                    'ffffffff-ffff-ffff-ffff-ffffffffffff'
+                ) as next
+            ) as living
             where holders.worker_id is not null
         ), " + $statement
             $(, $arg)*

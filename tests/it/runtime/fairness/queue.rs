@@ -104,7 +104,7 @@ impl<'w> Queue<'w> {
     pub(super) async fn look(&self, ring: &mut Ring) {
         let mut tx = self.workshop.db.begin_planned(Scope::Platform).await.unwrap();
         let nobody = OrganizationId(uuid::Uuid::nil());
-        for head in queue::heads(&mut tx, nobody, 1000).await.unwrap() {
+        for head in queue::heads(&mut tx, nobody, &[], 1000).await.unwrap() {
             ring.found(head);
         }
     }
