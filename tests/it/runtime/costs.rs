@@ -97,7 +97,7 @@ async fn ten_thousand_waiting_executions_hold_no_slot() {
             "select not exists (select from runtime.execution_queue where phase <> 'delayed')";
         sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
     };
-    until("all of them to sleep", Duration::from_mins(5), asleep).await;
+    until("all of them to sleep", Duration::from_mins(2), asleep).await;
     until("the last to be let go", Duration::from_secs(5), async || engine.held() == 0).await;
     let one = workshop.start(noop, json!({})).await;
     assert_eq!(workshop.ended(one).await.state, "succeeded");
@@ -146,7 +146,7 @@ async fn memory_when_all_sleep(workshop: &Workshop, process: &Process, count: us
         let count = i64::try_from(count).unwrap();
         sqlx::query_scalar(sql).bind(count).fetch_one(&workshop.root).await.unwrap()
     };
-    until("all of them to sleep", Duration::from_mins(5), asleep).await;
+    until("all of them to sleep", Duration::from_mins(2), asleep).await;
     // What the last of them took is given back.
     tokio::time::sleep(Duration::from_secs(1)).await;
     process.memory()
