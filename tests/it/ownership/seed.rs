@@ -183,9 +183,11 @@ async fn the_actions_say_what_they_take_and_give_and_may_and_cost() {
         |side_effect: &str, method: &str| (format!("SIDE_EFFECT_{side_effect}"), method.to_owned());
     for (side_effect, method) in [
         ("PURE", "GET"),
+        ("PURE", "POST"),
         ("PURE", "mcp"),
         ("PURE", "transform"),
         ("IDEMPOTENT", "PUT"),
+        ("IDEMPOTENT", "PATCH"),
         ("IDEMPOTENT", "POST"),
         ("AT_MOST_ONCE", "POST"),
     ] {
