@@ -7,7 +7,7 @@ mod response;
 
 pub use request::HttpAction;
 pub(super) use request::{Ready, Sent};
-pub(super) use response::{evidence as response_evidence, read, refusal};
+pub(super) use response::{evidence as response_evidence, next, read, refusal};
 
 use super::{Call, Effect, Failure, Performed, Prepared, shape::Shaper};
 use crate::store::actions::Evidence;
@@ -194,7 +194,7 @@ fn cause<'e, T: Error + 'static>(error: &'e (dyn Error + 'static)) -> Option<&'e
 }
 
 /// The chain of causes, without the address, which may hold what should not be shown.
-pub(super) fn described(error: &reqwest::Error) -> String {
+fn described(error: &reqwest::Error) -> String {
     let mut text = String::from("the request failed");
     let mut next = error.source();
     while let Some(cause) = next {

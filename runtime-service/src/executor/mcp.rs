@@ -24,10 +24,9 @@ use std::sync::Arc;
 /// The call of a tool, compiled.
 #[derive(Debug)]
 pub struct McpAction {
-    /// Where each message is sent, and how.
+    /// Where each message is sent and how, and what becomes of what the tool gives.
     endpoint: HttpAction,
     tool: String,
-    filter: Option<String>,
 }
 
 impl McpAction {
@@ -38,15 +37,11 @@ impl McpAction {
             url: call.url.clone(),
             headers: call.headers.clone(),
             timeout: call.timeout,
+            response_filter: call.response_filter.clone(),
             response_bytes_max: call.response_bytes_max,
             ..HttpCall::default()
         };
-        let filter = Some(&call.response_filter).filter(|it| !it.is_empty());
-        Ok(Self {
-            endpoint: HttpAction::compile(&endpoint)?,
-            tool: call.tool.clone(),
-            filter: filter.cloned(),
-        })
+        Ok(Self { endpoint: HttpAction::compile(&endpoint)?, tool: call.tool.clone() })
     }
 }
 
@@ -77,7 +72,7 @@ impl McpExecutor {
         Ok(Box::new(PreparedCall {
             shaper: self.shaper.clone(),
             action: call.action.clone(),
-            filter: mcp.filter.clone(),
+            filter: mcp.endpoint.filter.clone(),
             session: Session::new(self.http.clone(), endpoint),
             request: CallRequest {
                 message: messages::call(&mcp.tool, call.input, call.idempotency_key),

@@ -37,7 +37,7 @@ pub struct HttpAction {
     headers: Vec<(HeaderName, Template)>,
     body: Option<Template>,
     /// It compiles; the processes that run it compile it again.
-    pub(super) filter: Option<String>,
+    pub(in super::super) filter: Option<String>,
     timeout: Duration,
     response_bytes_max: usize,
     redirects_max: u32,

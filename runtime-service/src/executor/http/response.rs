@@ -12,6 +12,7 @@ use reqwest::{
 use serde_json::{Value, json};
 use shared_db::error::Reason;
 use std::time::Duration;
+use tokio_util::bytes::Bytes;
 use url::Url;
 
 /// Where a redirect leads; `None` for any other response.
@@ -43,25 +44,35 @@ pub(in super::super) async fn read(
     limit: usize,
     into: &mut Vec<u8>,
 ) -> Result<(), Failure> {
-    let too_large = || {
-        let message = format!("the response is larger than {limit} bytes");
-        Failure::fatal(Reason::RemoteTooLarge, message).with_effect(Effect::Possible)
-    };
     let announced = response.content_length().unwrap_or(0);
     if announced > limit as u64 {
-        return Err(too_large());
+        return Err(too_large(limit));
     }
-    loop {
-        let chunk = response.chunk().await.map_err(|error| {
-            let message = super::described(&error);
-            Failure::passing(Reason::RemoteUnreachable, message, Effect::Unknown)
-        })?;
-        let Some(chunk) = chunk else { return Ok(()) };
-        if into.len() + chunk.len() > limit {
-            return Err(too_large());
-        }
+    let mut left = limit;
+    while let Some(chunk) = next(&mut response, &mut left, limit).await? {
         into.extend_from_slice(&chunk);
     }
+    Ok(())
+}
+
+/// The next bytes of a body of which `left` of `limit` may still come; `None` at its end.
+pub(in super::super) async fn next(
+    response: &mut Response,
+    left: &mut usize,
+    limit: usize,
+) -> Result<Option<Bytes>, Failure> {
+    let chunk = response.chunk().await.map_err(|error| {
+        let message = super::described(&error);
+        Failure::passing(Reason::RemoteUnreachable, message, Effect::Unknown)
+    })?;
+    let length = chunk.as_ref().map_or(0, Bytes::len);
+    *left = left.checked_sub(length).ok_or_else(|| too_large(limit))?;
+    Ok(chunk)
+}
+
+fn too_large(limit: usize) -> Failure {
+    let message = format!("the response is larger than {limit} bytes");
+    Failure::fatal(Reason::RemoteTooLarge, message).with_effect(Effect::Possible)
 }
 
 pub(in super::super) fn evidence(status: StatusCode, headers: &HeaderMap, body: &[u8]) -> Value {

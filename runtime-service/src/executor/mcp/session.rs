@@ -82,13 +82,13 @@ impl Session {
 
     async fn open(&mut self) -> Result<(), Failure> {
         let response = self.send(self.endpoint.with_json(&messages::open())).await?;
-        let id = response.headers().get(SESSION).cloned();
+        // There is a session from here on, to be closed whatever the server says.
+        if let Some(id) = response.headers().get(SESSION) {
+            self.endpoint.headers.insert(SESSION, id.clone());
+        }
         let answer = self.answer(response, messages::OPENING, &mut Vec::new()).await?;
         let version = messages::version(answer)?;
         self.endpoint.headers.insert(VERSION, HeaderValue::from_static(version));
-        if let Some(id) = id {
-            self.endpoint.headers.insert(SESSION, id);
-        }
         let noted = self.send(self.endpoint.with_json(&messages::opened())).await?;
         refusal(noted.status(), noted.headers()).map_or(Ok(()), Err)
     }

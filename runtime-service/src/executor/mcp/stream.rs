@@ -1,7 +1,7 @@
 //! Responses that come as a stream of server-sent events, each of them one message.
 
 use super::{
-    super::{Effect, Failure, http::described},
+    super::{Effect, Failure, http::next},
     messages,
 };
 use reqwest::Response;
@@ -28,21 +28,8 @@ impl Events {
     /// Reads until the answer to the request `id`, which it leaves in `body`.
     pub(super) async fn until(mut self, id: u64, body: &mut Vec<u8>) -> Result<Value, Failure> {
         let mut parser = Parser::default();
-        let mut seen = 0;
-        loop {
-            let chunk = self.response.chunk().await.map_err(|error| {
-                Failure::passing(Reason::RemoteUnreachable, described(&error), Effect::Unknown)
-            })?;
-            let Some(chunk) = chunk else {
-                let message = "the server closed the stream before it answered";
-                return Err(Failure::passing(Reason::RemoteUnreachable, message, Effect::Unknown));
-            };
-            seen += chunk.len();
-            if self.limit < seen {
-                let message = format!("the response is larger than {} bytes", self.limit);
-                let failure = Failure::fatal(Reason::RemoteTooLarge, message);
-                return Err(failure.with_effect(Effect::Possible));
-            }
+        let mut left = self.limit;
+        while let Some(chunk) = next(&mut self.response, &mut left, self.limit).await? {
             for event in parser.take(&chunk) {
                 let Ok(message) = serde_json::from_slice(&event) else { continue };
                 if messages::answers(&message, id) {
@@ -51,6 +38,8 @@ impl Events {
                 }
             }
         }
+        let message = "the server closed the stream before it answered";
+        Err(Failure::passing(Reason::RemoteUnreachable, message, Effect::Unknown))
     }
 }
 
