@@ -2,6 +2,7 @@
 
 use freehold_tests::{
     errors::{assert_fails, fields},
+    remote::Remote,
     stack::{Org, Stack},
 };
 use serde_json::{Value, json};
@@ -182,6 +183,30 @@ async fn each_kind_is_kept_as_it_is_and_checked_by_its_own_rules() {
         );
     }
     assert_eq!(count(&org).await, 2);
+}
+
+/// From one service to the other: what is written here is what the runtime performs.
+#[tokio::test]
+async fn an_agent_calls_a_tool_and_computes_with_what_it_gives() {
+    let stack = Stack::shared().await;
+    let org = stack.organization().await;
+    let remote = Remote::start().await;
+    let mcp = json!({ "url": remote.url("/mcp"), "tool": "add" });
+    let add = org.action_with(json!({ "mcp": mcp, "side_effect": "SIDE_EFFECT_PURE" })).await;
+    let double = org.action_with(json!({ "transform": { "filter": ".sum * 2" } })).await;
+    let calls = json!([
+        { "step_key": "add", "core_action_id": add },
+        { "step_key": "double", "core_action_id": double, "input": "{{ steps.add }}" },
+    ]);
+    let agent = org.agent_with(json!({ "endpoint": { "calls": calls } })).await;
+    let execution = org.start(&agent, json!({ "a": 3, "b": 4 })).await;
+    org.watch(&execution).await;
+    let get = json!({ "id": execution });
+    let ended = org.viewer().call("ExecutionService/GetExecution", get).await.unwrap();
+    assert_eq!(
+        (&ended["state"], &ended["output"]),
+        (&json!("EXECUTION_STATE_SUCCEEDED"), &json!(14.0))
+    );
 }
 
 #[tokio::test]
