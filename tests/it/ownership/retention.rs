@@ -77,15 +77,35 @@ async fn a_fresh_database_has_the_partitions_of_its_next_days() {
     assert_eq!(maintain(&mut maintenance).await, []);
 }
 
+/// The tables whose rows lie in partitions of a week each.
+const TABLES: [&str; 3] =
+    ["runtime.execution_events", "runtime.execution_steps", "runtime.action_executions"];
+
+/// How many weeks begin between now and so many days ahead. They begin on Monday, in UTC.
+async fn weeks_ahead(conn: &mut PgConnection, days: i32) -> usize {
+    let sql = "
+        select count(*)
+        from generate_series(now(), now() + make_interval(days => $1), interval '1 hour') as t
+        where extract(isodow from t at time zone 'UTC') = 1
+          and extract(hour from t at time zone 'UTC') = 0";
+    let weeks: i64 = sqlx::query_scalar(sql).bind(days).fetch_one(conn).await.unwrap();
+    weeks.try_into().unwrap()
+}
+
 #[tokio::test]
 async fn new_partitions_pass_verify_and_are_reached_through_their_root_alone() {
     let database = TestDatabase::create().await;
     let mut conn = connect(&database.superuser_url()).await;
     let mut maintenance = connect(&database.maintenance_url()).await;
     let options = Options { ahead_days: 60, ..Options::default() };
+    let weeks = weeks_ahead(&mut conn, 60).await - weeks_ahead(&mut conn, 7).await;
     let mut made = Vec::new();
     maintain::run(&mut maintenance, options, &mut |it| made.push(it)).await.unwrap();
-    assert!(24 <= made.len(), "{made:?}");
+    assert_eq!(made.len(), TABLES.len() * weeks, "{made:?}");
+    for table in TABLES {
+        let of_it = |it: &&Step| matches!(it, Step::Made { partition, moved: 0 } if partition.starts_with(table));
+        assert_eq!(made.iter().filter(of_it).count(), weeks, "{table} in {made:?}");
+    }
     assert_eq!(verify::run(&mut conn).await.unwrap(), []);
     let Step::Made { partition, .. } = &made[0] else { panic!("{made:?}") };
     for url in [database.web_url(), database.runtime_url(), database.maintenance_url()] {
