@@ -1028,8 +1028,10 @@ create table web.activities (
     constraint activities_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text)),
     constraint activities_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
+CREATE INDEX activities_by_action ON web.activities USING btree (org_id, action, created_at DESC, id DESC);
 CREATE INDEX activities_by_actor ON web.activities USING btree (org_id, actor_user_id, created_at DESC, id DESC);
 CREATE INDEX activities_by_resource ON web.activities USING btree (org_id, resource_id, created_at DESC, id DESC);
+CREATE INDEX activities_by_resource_type ON web.activities USING btree (org_id, resource_type, created_at DESC, id DESC);
 CREATE INDEX activities_newest ON web.activities USING btree (org_id, created_at DESC, id DESC);
 
 -- written by web_app; scope tenant; secret: key_hash; names users: created_by
@@ -1194,7 +1196,7 @@ create table web.core_actions (
     constraint core_actions_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
     constraint core_actions_platform_id_fkey FOREIGN KEY (platform_id) REFERENCES web.app_platforms(id)
 );
-CREATE INDEX core_actions_by_platform ON web.core_actions USING btree (platform_id);
+CREATE INDEX core_actions_by_platform ON web.core_actions USING btree (platform_id, org_id, created_at DESC, id DESC);
 CREATE INDEX core_actions_newest ON web.core_actions USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.core_actions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
@@ -1249,6 +1251,7 @@ create table web.emails (
     constraint emails_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE,
     constraint emails_user_id_fkey FOREIGN KEY (org_id, user_id) REFERENCES web.organization_members(org_id, user_id) ON DELETE CASCADE
 );
+CREATE INDEX emails_by_conversation ON web.emails USING btree (org_id, user_id, conversation, created_at DESC, id DESC);
 CREATE INDEX emails_by_sent_at ON web.emails USING btree (org_id, user_id, COALESCE(sent_at, '1000-01-01 00:00:00+00'::timestamp with time zone) DESC, id DESC);
 CREATE UNIQUE INDEX emails_message_id_key ON web.emails USING btree (org_id, user_id, message_id) WHERE (message_id IS NOT NULL);
 CREATE INDEX emails_newest ON web.emails USING btree (org_id, user_id, created_at DESC, id DESC);
@@ -1803,7 +1806,7 @@ CREATE INDEX research_templates_by_updated_at ON web.research_templates USING bt
 CREATE INDEX research_templates_newest ON web.research_templates USING btree (org_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.research_templates FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();
 
--- written by web_app; scope tenant; names users: created_by
+-- written by web_app; scope tenant; append-only; names users: created_by
 create table web.sheet_versions (
     org_id uuid not null,
     id uuid not null,
@@ -1972,6 +1975,7 @@ create table web.transactions (
 );
 CREATE INDEX transactions_by_bank_account_id ON web.transactions USING btree (org_id, user_id, bank_account_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_by_bank_account_id_newest ON web.transactions USING btree (org_id, user_id, bank_account_id, created_at DESC, id DESC);
+CREATE INDEX transactions_by_category ON web.transactions USING btree (org_id, user_id, category, posted_at DESC, id DESC);
 CREATE INDEX transactions_by_posted_at ON web.transactions USING btree (org_id, user_id, posted_at DESC, id DESC);
 CREATE INDEX transactions_newest ON web.transactions USING btree (org_id, user_id, created_at DESC, id DESC);
 CREATE TRIGGER touch_updated_at BEFORE UPDATE ON web.transactions FOR EACH ROW WHEN ((new.updated_at IS DISTINCT FROM now())) EXECUTE FUNCTION freehold.touch_updated_at();

@@ -89,15 +89,6 @@ pub trait Rules: Resource {
     ) -> impl Future<Output = Result<()>> + Send {
         async { Ok(()) }
     }
-
-    /// Before one that was deleted comes back.
-    fn returning(
-        _conn: &mut PgConnection,
-        _owner: Self::Owner,
-        _id: Self::Id,
-    ) -> impl Future<Output = Result<()>> + Send {
-        async { Ok(()) }
-    }
 }
 
 pub trait Get: Resource {

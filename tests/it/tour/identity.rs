@@ -63,7 +63,7 @@ async fn api_keys(tour: &Tour, visitor: &mut impl Visitor) {
     let key = json!({
         "name": "for the tour",
         "role": "MEMBER_ROLE_VIEWER",
-        "user_id": tour.org.developer.user_id,
+        "user_id": tour.org.admin.user_id,
     });
     let made = tour.web(visitor, "ApiKeyService/CreateApiKey", json!({ "api_key": key })).await;
     let id = json!({ "id": made["api_key"]["id"] });

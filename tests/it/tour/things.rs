@@ -75,7 +75,7 @@ async fn share_back(tour: &Tour, partner: &Org) {
     let user = &tour.org.admin.user_id;
     let key = json!({ "name": "both", "role": "MEMBER_ROLE_ADMIN", "user_id": user });
     let key = json!({ "api_key": key });
-    let made = partner.owner().call("ApiKeyService/CreateApiKey", key).await.unwrap();
+    let made = partner.platform().call("ApiKeyService/CreateApiKey", key).await.unwrap();
     let both = partner.admin().with_identity(As::key(made["secret"].as_str().unwrap()));
     let share = json!({ "agent_id": agent, "organization_id": tour.org.id });
     both.call("AgentService/ShareAgent", share).await.unwrap();

@@ -129,7 +129,6 @@ pub async fn undelete<R: Undelete>(app: &App, caller: &Caller, id: &str) -> Resu
     let owner = R::Owner::of(caller)?;
     let change = change::<R>(caller, "Undelete", id);
     let mut tx = app.db.begin(R::Owner::changes(caller)?).await?;
-    R::returning(&mut tx, owner, id).await?;
     let back = R::undelete(&mut tx, owner, id, &change.trail()).await;
     change.finish(tx, back, R::Owner::HAS_TRAIL).await?.into_wire()
 }

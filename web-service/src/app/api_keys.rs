@@ -27,6 +27,7 @@ pub struct Wanted {
 pub async fn create(app: &App, caller: &Caller, wanted: Wanted) -> Result<(ApiKey, Secret)> {
     let org = caller.org()?;
     must_reach(caller, wanted.role)?;
+    must_be_own(caller, wanted.user)?;
     if wanted.expires_at.is_some_and(|at| at <= app.clock.now()) {
         return Err(Error::invalid("api_key.expire_time", "must be in the future"));
     }
@@ -55,6 +56,15 @@ pub async fn revoke(app: &App, caller: &Caller, id: ApiKeyId) -> Result<ApiKey> 
         .await?;
     app.callers.forget();
     Ok(key)
+}
+
+/// Whoever holds the key of a person is that person: sees what is private to them, and may purge them everywhere.
+fn must_be_own(caller: &Caller, user: Option<UserId>) -> Result<()> {
+    if caller.is_platform() || user.is_none_or(|it| caller.user == Some(it)) {
+        return Ok(());
+    }
+    let problem = "people make keys that act for themselves or for nobody, and the platform makes them for anyone; leave out api_key.user_id";
+    Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.to_owned() })
 }
 
 fn must_reach(caller: &Caller, role: MemberRole) -> Result<()> {

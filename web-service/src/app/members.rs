@@ -34,9 +34,8 @@ pub struct NewMember {
 pub async fn add(app: &App, caller: &Caller, new: NewMember) -> Result<Member> {
     let org = caller.org()?;
     check_permissions("permissions", &new.permissions)?;
-    if new.role == MemberRole::Owner {
-        must_be_owner(caller)?;
-    }
+    may_permit(caller, &new.permissions)?;
+    must_reach(caller, new.role)?;
     // The user's id is known only when it was found: the change is written down by its own hand.
     let mut tx = app.db.begin(shared_db::scope::Scope::Platform).await?;
     let user = users::find_or_create(&mut tx, &new.email, &new.name).await?;
@@ -56,13 +55,14 @@ pub async fn update(
     fields: Vec<String>,
 ) -> Result<Member> {
     let org = caller.org()?;
-    check_permissions("member.permissions", patch.permissions.as_deref().unwrap_or_default())?;
+    let permissions = patch.permissions.as_deref().unwrap_or_default();
+    check_permissions("member.permissions", permissions)?;
+    may_permit(caller, permissions)?;
     let member = Change::new(caller, "UpdateMember", Subject::member(user))
         .fields(fields)
         .apply(&app.db, async |tx| {
-            if let Some(role) = patch.role {
-                may_become(tx, caller, org, user, Some(role)).await?;
-            }
+            let fate = patch.role.map_or(Fate::Stays, Fate::Becomes);
+            may_change(tx, caller, org, user, fate).await?;
             let member = members::update(tx, org, user, etag, patch).await?;
             must_stay(tx, user, member.role).await?;
             Ok(member)
@@ -77,7 +77,7 @@ pub async fn remove(app: &App, caller: &Caller, user: UserId) -> Result<()> {
     let org = caller.org()?;
     Change::new(caller, "RemoveMember", Subject::member(user))
         .apply(&app.db, async |tx| {
-            may_become(tx, caller, org, user, None).await?;
+            may_change(tx, caller, org, user, Fate::Goes).await?;
             members::remove(tx, org, user).await
         })
         .await?;
@@ -96,7 +96,7 @@ pub async fn leave(app: &App, caller: &Caller) -> Result<()> {
                     "the key may do less than its member, who leaves by one of the same role";
                 return Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.into() });
             }
-            may_become(tx, caller, org, user, None).await?;
+            may_change(tx, caller, org, user, Fate::Goes).await?;
             members::remove(tx, org, user).await
         })
         .await?;
@@ -112,20 +112,32 @@ async fn must_stay(conn: &mut PgConnection, user: UserId, role: MemberRole) -> R
     Ok(())
 }
 
-/// Whether `caller` may make `role` of a member, or nothing at all.
-async fn may_become(
+/// What is to become of a member.
+enum Fate {
+    Stays,
+    Becomes(MemberRole),
+    Goes,
+}
+
+/// Whether `caller` may have that become of a member.
+async fn may_change(
     conn: &mut PgConnection,
     caller: &Caller,
     org: OrganizationId,
     user: UserId,
-    role: Option<MemberRole>,
+    fate: Fate,
 ) -> Result<()> {
     let owners = members::lock_owners(conn, org).await?;
-    let is_owner = owners.contains(user);
-    let stays_owner = role == Some(MemberRole::Owner);
-    if is_owner != stays_owner {
-        must_be_owner(caller)?;
-    }
+    let now = members::role(conn, org, user).await?;
+    must_reach(caller, now.ok_or_else(|| Error::not_found("member", user))?)?;
+    let stays_owner = match fate {
+        Fate::Stays => true,
+        Fate::Goes => false,
+        Fate::Becomes(role) => {
+            must_reach(caller, role)?;
+            role == MemberRole::Owner
+        }
+    };
     if !stays_owner && owners.end_with(user) {
         let problem = "the last owner who is active can neither leave nor step down; make someone else owner first";
         return Err(Error::precondition(Reason::LastOwner, format!("member/{user}"), problem));
@@ -150,10 +162,25 @@ fn check_permissions(field: &str, permissions: &[String]) -> Result<()> {
     }
 }
 
-fn must_be_owner(caller: &Caller) -> Result<()> {
-    if Role::Owner <= caller.role {
+/// Nobody makes or unmakes a member of a higher role than their own, whatever they are permitted to call.
+fn must_reach(caller: &Caller, role: MemberRole) -> Result<()> {
+    if Role::from(role) <= caller.role {
         return Ok(());
     }
-    let problem = "only owners make and unmake owners".to_owned();
+    let problem = match role {
+        MemberRole::Owner => "only owners make and unmake owners",
+        MemberRole::Viewer | MemberRole::Developer | MemberRole::Admin => {
+            "nobody makes or unmakes members of a higher role than their own"
+        }
+    };
+    Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.to_owned() })
+}
+
+/// Permissions reach as far as an admin does, so nobody else gives them: not even who is permitted to change members.
+fn may_permit(caller: &Caller, permissions: &[String]) -> Result<()> {
+    if permissions.is_empty() || Role::Admin <= caller.role {
+        return Ok(());
+    }
+    let problem = "only admins and owners give permissions".to_owned();
     Err(Error::Denied { reason: Reason::RoleTooLow, problem })
 }

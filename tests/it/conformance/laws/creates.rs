@@ -20,7 +20,9 @@ fn drafted<R: Resource>(draft: &Value) -> impl Iterator<Item = FieldDescriptor> 
 /// Fields that hold whatever text a person writes.
 fn texts<R: Resource>(draft: &Value) -> Vec<String> {
     let named = |it: &FieldDescriptor| {
-        ["name", "description", "context", "initial_prompt"].contains(&it.name())
+        let of_people =
+            ["name", "title", "subject", "body", "description", "context", "initial_prompt"];
+        of_people.contains(&it.name()) && it.kind() == Kind::String
     };
     drafted::<R>(draft).filter(named).map(|it| it.name().to_owned()).collect()
 }

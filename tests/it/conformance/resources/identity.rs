@@ -131,7 +131,7 @@ impl Resource for ApiKeys {
     }
 
     async fn prepare(_: &Stack, org: &Org) -> Value {
-        json!({ "user": org.developer.user_id })
+        json!({ "user": org.admin.user_id })
     }
 
     fn draft(given: &Value, name: &str) -> Value {

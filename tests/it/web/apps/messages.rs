@@ -98,3 +98,32 @@ async fn an_employee_who_writes_is_named() {
     let result = say(&org, message).await;
     assert_fails(result, Code::InvalidArgument, Reason::InvalidField, "message.hired_employee_id");
 }
+
+#[tokio::test]
+async fn messages_about_a_task_go_and_come_back_with_it() {
+    let org = Stack::shared().await.organization().await;
+    let task = json!({ "task": { "title": "T" } });
+    let task = made(&org.developer(), "TaskService/CreateTask", task).await;
+    let first = say(&org, json!({ "body": "How far is it?", "task_id": task })).await.unwrap();
+    say(&org, json!({ "body": "Half way", "thread_id": first["id"] })).await.unwrap();
+    say(&org, json!({ "body": "Elsewhere" })).await.unwrap();
+    let id = json!({ "id": task });
+    org.developer().call("TaskService/DeleteTask", id.clone()).await.unwrap();
+    assert_eq!(bodies(&org, json!({})).await, ["Elsewhere"]);
+    assert_eq!(bodies(&org, json!({ "task_id": task })).await, Vec::<String>::new());
+    let message = json!({ "id": first["id"] });
+    for (method, request) in [
+        ("GetMessage", message.clone()),
+        ("MarkMessages", json!({ "ids": [first["id"]], "read": true })),
+        ("DeleteMessage", message.clone()),
+    ] {
+        let result = org.developer().call(&format!("MessageService/{method}"), request).await;
+        assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
+    }
+    let reply = say(&org, json!({ "body": "Why?", "thread_id": first["id"] })).await;
+    assert_fails(reply, Code::NotFound, Reason::ResourceNotFound, None);
+    org.developer().call("TaskService/UndeleteTask", id).await.unwrap();
+    org.viewer().call("MessageService/GetMessage", message).await.unwrap();
+    let all = bodies(&org, json!({})).await;
+    assert_eq!(all, ["Elsewhere", "Half way", "How far is it?"]);
+}

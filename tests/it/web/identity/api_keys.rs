@@ -45,7 +45,7 @@ async fn a_key_does_no_more_than_the_member_that_it_acts_for() {
     let stack = Stack::shared().await;
     let org = stack.organization().await;
     let key = json!({ "name": "k", "role": "MEMBER_ROLE_OWNER", "user_id": org.viewer.user_id });
-    let made = create(&org.owner(), key).await.unwrap();
+    let made = create(&org.platform(), key).await.unwrap();
     let caller = with(&org, made["secret"].as_str().unwrap());
     list(&caller).await.unwrap();
     let result = caller.call("ApiKeyService/ListApiKeys", json!({})).await;
@@ -63,7 +63,7 @@ async fn a_lesser_key_has_none_of_its_members_permissions() {
     let activities = async |role: &str| {
         let role = format!("MEMBER_ROLE_{role}");
         let key = json!({ "name": "k", "role": role, "user_id": user });
-        let made = create(&org.admin(), key).await.unwrap();
+        let made = create(&org.platform(), key).await.unwrap();
         let caller = with(&org, made["secret"].as_str().unwrap());
         caller.call("ActivityService/ListActivities", json!({})).await
     };
@@ -78,9 +78,38 @@ async fn a_key_acts_for_a_member_or_for_nobody() {
     let (org, other) = (stack.organization().await, stack.organization().await);
     for stranger in [&other.viewer.user_id, &ApiKeyId::generate().to_string()] {
         let key = json!({ "name": "k", "role": "MEMBER_ROLE_VIEWER", "user_id": stranger });
-        let result = create(&org.admin(), key).await;
+        let result = create(&org.platform(), key).await;
         assert_fails(result, Code::NotFound, Reason::ResourceNotFound, None);
     }
+}
+
+/// Whoever holds it would read the member's mail, and could purge the member from all organizations.
+#[tokio::test]
+async fn nobody_makes_a_key_that_acts_for_somebody_else() {
+    let stack = Stack::shared().await;
+    let (org, other) = (stack.organization().await, stack.organization().await);
+    let add = json!({ "email": other.owner.email, "role": "MEMBER_ROLE_VIEWER" });
+    org.admin().call("MemberService/AddMember", add).await.unwrap();
+    let key = |user: &str| json!({ "name": "k", "role": "MEMBER_ROLE_VIEWER", "user_id": user });
+    let service = json!({ "name": "k", "role": "MEMBER_ROLE_ADMIN" });
+    let service = create(&org.admin(), service).await.unwrap();
+    let service = with(&org, service["secret"].as_str().unwrap());
+    for by in [&org.admin(), &org.owner(), &service] {
+        for user in [&org.viewer.user_id, &other.owner.user_id, &other.viewer.user_id] {
+            let result = create(by, key(user)).await;
+            assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+        }
+    }
+    create(&org.admin(), key(&org.admin.user_id)).await.unwrap();
+    // A member who is permitted to make keys makes their own.
+    let member =
+        json!({ "user_id": org.viewer.user_id, "permissions": ["ApiKeyService/CreateApiKey"] });
+    let request = json!({ "member": member, "update_mask": ["permissions"] });
+    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    let result = create(&org.viewer(), key(&org.developer.user_id)).await;
+    assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    let made = create(&org.viewer(), key(&org.viewer.user_id)).await.unwrap();
+    list(&with(&org, made["secret"].as_str().unwrap())).await.unwrap();
 }
 
 #[tokio::test]

@@ -242,3 +242,39 @@ async fn a_permission_opens_what_it_names() {
         assert_fails(result, Code::InvalidArgument, Reason::InvalidField, field);
     }
 }
+
+/// A permission to change members is no way to become more than one is.
+#[tokio::test]
+async fn whoever_is_permitted_to_change_members_raises_nobody_above_themselves() {
+    let org = Stack::shared().await.organization().await;
+    let member = json!({ "user_id": org.developer.user_id, "permissions": ["MemberService/*"] });
+    let request = json!({ "member": member, "update_mask": ["permissions"] });
+    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    let permit = |user: &str| {
+        let member = json!({ "user_id": user, "permissions": ["NoteService/*"] });
+        json!({ "member": member, "update_mask": ["permissions"] })
+    };
+    let permitted =
+        json!({ "email": email(), "role": "MEMBER_ROLE_VIEWER", "permissions": ["NoteService/*"] });
+    for (method, request) in [
+        ("UpdateMember", role(&org.developer.user_id, "ADMIN")),
+        ("UpdateMember", role(&org.viewer.user_id, "ADMIN")),
+        ("UpdateMember", role(&org.admin.user_id, "VIEWER")),
+        ("UpdateMember", permit(&org.developer.user_id)),
+        ("UpdateMember", permit(&org.viewer.user_id)),
+        ("RemoveMember", json!({ "user_id": org.admin.user_id })),
+        ("AddMember", json!({ "email": email(), "role": "MEMBER_ROLE_ADMIN" })),
+        ("AddMember", permitted),
+    ] {
+        let result = org.developer().call(&format!("MemberService/{method}"), request).await;
+        assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
+    }
+    let add = json!({ "email": email(), "role": "MEMBER_ROLE_DEVELOPER" });
+    for (method, request) in [
+        ("AddMember", add),
+        ("UpdateMember", role(&org.viewer.user_id, "DEVELOPER")),
+        ("RemoveMember", json!({ "user_id": org.viewer.user_id })),
+    ] {
+        org.developer().call(&format!("MemberService/{method}"), request).await.unwrap();
+    }
+}

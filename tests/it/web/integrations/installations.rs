@@ -59,7 +59,7 @@ async fn an_upgrade_says_what_it_changes_before_it_does() {
     let integration = configure(&org, &installed, json!({ "room": "a" })).await.unwrap();
     let schema = json!({ "type": "object", "required": ["room", "floor"] });
     let change = json!({
-        "id": offer, "config_schema": schema, "price_credits": "2.5", "scopes": ["read", "write"],
+        "id": offer, "config_schema": schema, "price_credits": "2.5", "scopes": ["write"],
     });
     let mask = ["config_schema", "price_credits", "scopes"];
     let change = json!({ "catalog_integration": change, "update_mask": mask });
@@ -77,6 +77,7 @@ async fn an_upgrade_says_what_it_changes_before_it_does() {
     let prices = (&shown["from_price_credits"], &shown["to_price_credits"]);
     assert_eq!(prices, (&json!("1"), &json!("2.5")));
     assert_eq!(shown["added_scopes"], json!(["write"]));
+    assert_eq!(shown["removed_scopes"], json!(["read"]));
     let problem = shown["problems"][0].as_str().unwrap();
     assert!(problem.starts_with("Lobby: ") && problem.contains("floor"), "{problem}");
 
@@ -91,7 +92,7 @@ async fn an_upgrade_says_what_it_changes_before_it_does() {
     org.admin().call("IntegrationService/UpdateIntegration", config).await.unwrap();
     let upgraded = upgrade(2).await.unwrap();
     assert_eq!((&upgraded["version"], &upgraded["price_credits"]), (&json!(2), &json!("2.5")));
-    assert_eq!(upgraded["scopes"], json!(["read", "write"]));
+    assert_eq!(upgraded["scopes"], json!(["write"]));
 }
 
 /// Stands for an upgrade by somebody else, whose transaction is open while a configuration is written.

@@ -34,6 +34,15 @@ impl Case {
             Self::Execute => "execute (start to final event, one HTTP call)",
         }
     }
+
+    /// Of the bare handler's rate, at the least.
+    pub(crate) fn aim(self) -> Option<f64> {
+        match self {
+            Self::Read | Self::List => Some(0.7),
+            Self::Create => Some(0.8),
+            Self::Execute => None,
+        }
+    }
 }
 
 /// What the calls are about.

@@ -178,6 +178,9 @@ impl EndToEnd {
     }
 
     pub(crate) fn print(&self) {
+        if self.samples.is_empty() {
+            return;
+        }
         println!(
             "\n{} calls under way; the bare handler does the statement and nothing else.\n",
             self.in_flight

@@ -13,22 +13,30 @@ impl Samples {
         self.0.entry((case, side)).or_default().push(sample);
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
     /// One line a case: medians of the rounds.
     pub(crate) fn print(&self) {
         println!(
-            "| case | Freehold, calls/s | bare, calls/s | ratio | Freehold p50 / p99, ms | bare p50 / p99, ms |"
+            "| case | Freehold, calls/s | bare, calls/s | ratio | aimed at | Freehold p50 / p99, ms | bare p50 / p99, ms |"
         );
-        println!("|---|---|---|---|---|---|");
+        println!("|---|---|---|---|---|---|---|");
         for case in crate::cases::ALL {
             let of = |side, field: fn(&Sample) -> f64| {
                 let samples = self.0.get(&(case, side));
                 median(samples.into_iter().flatten().map(field).collect())
             };
             let (ours, bare) = (of("freehold", |it| it.rate), of("bare", |it| it.rate));
+            let ratio = ours / bare;
+            let aim = case.aim().map_or_else(String::new, |aim| {
+                let met = if aim <= ratio { "met" } else { "not met" };
+                format!("≥ {aim}, {met}")
+            });
             println!(
-                "| {} | {ours:.0} | {bare:.0} | {:.2} | {:.1} / {:.1} | {:.1} / {:.1} |",
+                "| {} | {ours:.0} | {bare:.0} | {ratio:.2} | {aim} | {:.1} / {:.1} | {:.1} / {:.1} |",
                 case.title(),
-                ours / bare,
                 of("freehold", |it| it.p50_ms),
                 of("freehold", |it| it.p99_ms),
                 of("bare", |it| it.p50_ms),

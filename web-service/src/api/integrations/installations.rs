@@ -45,13 +45,16 @@ service! {
             let id = request::id("id", &request.id)?;
             let Upgrade { pinned, offer, problems } =
                 integrations::preview(&self.app, &caller, id).await?;
-            let is_new = |it: &&String| !pinned.scopes.contains(it);
+            let not_in = |these: &[String], those: &[String]| {
+                these.iter().filter(|it| !those.contains(it)).cloned().collect()
+            };
             Ok(Response::new(pb::InstallationUpgrade {
                 from_version: pinned.version,
                 to_version: offer.version,
                 from_price_credits: pinned.price_credits.0,
                 to_price_credits: offer.price_credits.0,
-                added_scopes: offer.scopes.iter().filter(is_new).cloned().collect(),
+                added_scopes: not_in(&offer.scopes, &pinned.scopes),
+                removed_scopes: not_in(&pinned.scopes, &offer.scopes),
                 from_config_schema: Some(pinned.config_schema.into_wire()),
                 to_config_schema: Some(offer.config_schema.into_wire()),
                 problems,

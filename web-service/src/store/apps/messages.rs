@@ -14,7 +14,10 @@ use std::fmt::Display;
 
 resource! {
     /// What people and hired employees write to each other, in threads: about a task, with an employee, or below another message.
-    Message in web.messages, tenant, rules, verbs(get, batch_get, list, create, delete) {
+    // What is about a task goes and comes back with it. A value and no `exists`, which the planner could turn into a walk through all tasks.
+    Message in web.messages, tenant, rules, verbs(get, batch_get, list, create, delete), visible(
+        "(task_id is null or (select t.deleted_at is null from web.tasks as t where t.org_id = messages.org_id and t.id = messages.task_id))"
+    ) {
         #[fixed] thread_id: Option<MessageId>,
         #[fixed] task_id: Option<TaskId>,
         #[fixed] hired_employee_id: Option<HiredEmployeeId>,

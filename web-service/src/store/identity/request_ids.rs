@@ -203,7 +203,7 @@ pub async fn answer_all(conn: &mut PgConnection, all: &[&Answered]) -> Result<()
     sqlx::query!(
         "with kept as (
              update web.request_ids as r
-             set state = 'answered', response = answered.response, command = null
+             set state = 'answered', response = answered.response, command = null, updated_at = now()
              from unnest(
                  $1::uuid[], $2::text[], $3::uuid[], $4::bytea[], $5::uuid[], $6::uuid[], $7::uuid[], $8::text[], $9::text[], $10::uuid[],
                  $11::text[]
