@@ -69,14 +69,23 @@ impl Desk {
 
     pub(super) async fn fork(&self, from: ExecutionId, step: &str) -> ExecutionId {
         let id = ExecutionId::generate();
+        self.try_fork(id, from, step).await.unwrap();
+        id
+    }
+
+    pub(super) async fn try_fork(
+        &self,
+        id: ExecutionId,
+        from: ExecutionId,
+        step: &str,
+    ) -> Result<types::Execution> {
         let request = pb::ForkExecutionRequest {
             execution_id: id.to_string(),
             id: from.to_string(),
             from_step: step.to_owned(),
             input: None,
         };
-        self.executions.fork(&self.caller(None), request).await.unwrap();
-        id
+        self.executions.fork(&self.caller(None), request).await
     }
 
     /// Redrives the letters of these executions.

@@ -75,11 +75,15 @@ async fn try_out(pool: &PgPool, org: Option<&str>, sql: &str) -> Result<u64, Str
     tx.rollback().await.unwrap();
     match result {
         Ok(done) => Ok(done.rows_affected()),
-        Err(error) => Err(error.as_database_error().unwrap().code().unwrap().into_owned()),
+        Err(error) => Err(sqlstate(&error)),
     }
 }
 
 const DENIED: &str = "42501";
+
+fn sqlstate(error: &sqlx::Error) -> String {
+    error.as_database_error().unwrap().code().unwrap().into_owned()
+}
 
 #[tokio::test]
 async fn no_row_of_another_organization_is_seen_or_changed() {
@@ -133,6 +137,18 @@ async fn written(pool: &PgPool, table: &str) -> String {
     sqlx::query_scalar(sql).bind(table).fetch_one(pool).await.unwrap()
 }
 
+/// A statement that inserts a copy of a row that the superuser sees: it is right but for whose it is.
+async fn copy(superuser: &PgPool, table: &str, condition: &str) -> Option<String> {
+    let sql = format!("select to_jsonb(t)::text from {table} t where {condition} limit 1");
+    let row: Option<String> =
+        sqlx::query_scalar(AssertSqlSafe(sql)).fetch_optional(superuser).await.unwrap();
+    let row = row?.replace('\'', "''");
+    let columns = written(superuser, table).await;
+    Some(format!(
+        "insert into {table} ({columns}) select {columns} from jsonb_populate_record(null::{table}, '{row}')"
+    ))
+}
+
 #[tokio::test]
 async fn no_row_can_be_given_to_another_organization() {
     let tour = Tour::go(&mut Nobody).await;
@@ -143,19 +159,8 @@ async fn no_row_can_be_given_to_another_organization() {
             Service::Web => database.web(),
             Service::Runtime => database.runtime(),
         };
-        // A copy of a row that the superuser made visible for a moment: only its tenant is wrong.
-        let row: Option<String> = sqlx::query_scalar(AssertSqlSafe(format!(
-            "select to_jsonb(t)::text from {name} t where {column} = '{mine}' limit 1"
-        )))
-        .fetch_optional(&database.superuser())
-        .await
-        .unwrap();
-        let Some(row) = row else { continue };
-        let row = row.replace('\'', "''");
-        let columns = written(&database.superuser(), &name).await;
-        let insert = format!(
-            "insert into {name} ({columns}) select {columns} from jsonb_populate_record(null::{name}, '{row}')"
-        );
+        let one = format!("{column} = '{mine}'");
+        let Some(insert) = copy(&database.superuser(), &name, &one).await else { continue };
         for org in [Some(theirs), None] {
             assert_eq!(try_out(&pool, org, &insert).await, Err(DENIED.to_owned()), "{name}");
         }
@@ -210,6 +215,53 @@ async fn no_row_of_another_user_is_seen_or_changed() {
                 ] {
                     let done = sqlx::query(AssertSqlSafe(sql.clone())).execute(&mut *tx).await;
                     assert_eq!(done.unwrap().rows_affected(), 0, "{sql}");
+                }
+                // Nor is one given to them.
+                let insert = copy(&superuser, &name, &format!("user_id = '{theirs}'")).await;
+                let given = sqlx::query(AssertSqlSafe(insert.unwrap())).execute(&mut *tx).await;
+                assert_eq!(sqlstate(&given.unwrap_err()), DENIED, "{name}");
+            }
+        }
+    }
+}
+
+/// Of scope user: people are seen by those who are in an organization with them, and by themselves.
+#[tokio::test]
+async fn no_person_is_seen_or_changed_from_another_organization() {
+    let tour = Tour::go(&mut Nobody).await;
+    let database = &tour.stack.database;
+    let (mine, theirs) = (tour.org.id.as_str(), tour.stranger.id.as_str());
+    let person = tour.org.developer.user_id.as_str();
+    let of_people = Contract::embedded().tables.iter().filter(|it| it.scope == RowScope::User);
+    let of_people: Vec<_> = of_people.collect();
+    assert!(!of_people.is_empty());
+    for table in of_people {
+        let name = table.path();
+        let rows = format!("select count(*) from {name} where id = '{person}'");
+        for (service, pool) in
+            [(Service::Web, database.web()), (Service::Runtime, database.runtime())]
+        {
+            for (org, user, seen) in [
+                (mine, None, 1),
+                (theirs, None, 0),
+                (theirs, Some(tour.stranger.owner.user_id.as_str()), 0),
+                (theirs, Some(person), 1),
+            ] {
+                let mut tx = begin_as(&pool, org, user).await;
+                let rows = count(&mut tx, rows.clone()).await;
+                assert_eq!(rows, seen, "{service:?} sees {name} in {org} as {user:?}");
+            }
+            let mut nowhere = begin(&pool, None).await;
+            assert_eq!(count(&mut nowhere, rows.clone()).await, 0, "{service:?} sees {name}");
+            drop(nowhere);
+            for sql in [
+                format!("update {name} set id = id where id = '{person}'"),
+                format!("delete from {name} where id = '{person}'"),
+            ] {
+                for org in [Some(theirs), None] {
+                    let result = try_out(&pool, org, &sql).await;
+                    let denied = result == Err(DENIED.to_owned());
+                    assert!(result == Ok(0) || denied, "{service:?}, {sql}: {result:?}");
                 }
             }
         }

@@ -4,7 +4,7 @@ use super::{Limits, NewExecution};
 use serde_json::Value;
 use shared_db::{
     enums::ClosePolicy,
-    error::{Error, Result},
+    error::{Error, Reason, Result},
     ids::{AgentId, ExecutionId, OrganizationId, StepId, UserId},
 };
 use sqlx::PgConnection;
@@ -13,6 +13,10 @@ use uuid::Uuid;
 
 /// The hash of a step that is taken over under another input: it is what the step came to, whatever it is asked for with.
 pub const ANY_INPUT: [u8; 32] = [0; 32];
+
+/// Values of a tree's data that are copied with the start of one execution, and their bytes as PostgreSQL keeps them.
+const DATA_MAX: i64 = 10_000;
+const DATA_BYTES_MAX: i64 = 64 << 20;
 
 /// What another execution takes from the one that it begins like.
 #[derive(Clone, Debug)]
@@ -142,7 +146,8 @@ pub async fn take_over(
 }
 
 /// Gives what the tree of `from` keeps to that of `to`, but for what is kept once more when the other steps are done again: what those of
-/// `from` have kept, and the executions that they have started. The ids of those are of the moment of their step's.
+/// `from` have kept, and the executions that they have started. The ids of those are of the moment of their step's. More than a start may
+/// copy is refused, and nothing of it written.
 async fn take_data(
     conn: &mut PgConnection,
     org: OrganizationId,
@@ -150,29 +155,51 @@ async fn take_data(
     to: ExecutionId,
     keys: &[String],
 ) -> Result<()> {
-    sqlx::query!(
-        "insert into runtime.workflow_data
-             (org_id, root_execution_id, key, value, data_type, tags, execution_id, step_key, created_by_agent, created_at)
-         select d.org_id, $3, d.key, d.value, d.data_type, d.tags,
-             case when d.execution_id = $2 then $3 else d.execution_id end, d.step_key, d.created_by_agent, d.created_at
-         from runtime.agent_executions as e
-         join runtime.workflow_data as d on d.org_id = e.org_id and d.root_execution_id = e.root_execution_id
-         left join runtime.agent_executions as w on w.org_id = d.org_id and w.id = d.execution_id
-         where e.org_id = $1 and e.id = $2 and case
-             when d.execution_id = $2 then d.step_key = any($4)
-             when $2 = any(w.call_stack) then exists (
-                 select from runtime.execution_steps as s
-                 where s.org_id = $1 and s.execution_id = $2 and s.step_key = any($4)
-                   and left(s.id::text, 13) = left(coalesce(w.call_stack[array_position(w.call_stack, $2) + 1], w.id)::text, 13)
-             )
-             else true
-         end",
+    let found = sqlx::query!(
+        r#"with found as materialized (
+             select d.*
+             from runtime.agent_executions as e
+             join runtime.workflow_data as d on d.org_id = e.org_id and d.root_execution_id = e.root_execution_id
+             left join runtime.agent_executions as w on w.org_id = d.org_id and w.id = d.execution_id
+             where e.org_id = $1 and e.id = $2 and case
+                 when d.execution_id = $2 then d.step_key = any($4)
+                 when $2 = any(w.call_stack) then exists (
+                     select from runtime.execution_steps as s
+                     where s.org_id = $1 and s.execution_id = $2 and s.step_key = any($4)
+                       and left(s.id::text, 13) = left(coalesce(w.call_stack[array_position(w.call_stack, $2) + 1], w.id)::text, 13)
+                 )
+                 else true
+             end
+             limit $5::bigint + 1
+         ), measured as materialized (
+             select count(*) as count, coalesce(sum(pg_column_size(value)), 0)::bigint as bytes
+             from found
+         ), taken as (
+             insert into runtime.workflow_data
+                 (org_id, root_execution_id, key, value, data_type, tags, execution_id, step_key, created_by_agent, created_at)
+             select org_id, $3, key, value, data_type, tags, case when execution_id = $2 then $3 else execution_id end, step_key,
+                 created_by_agent, created_at
+             from found
+             where (select count <= $5 and bytes <= $6::bigint from measured)
+         )
+         select count as "count!", bytes as "bytes!"
+         from measured"#,
         org.0,
         from.0,
         to.0,
         keys,
+        DATA_MAX,
+        DATA_BYTES_MAX,
     )
-    .execute(conn)
+    .fetch_one(conn)
     .await?;
-    Ok(())
+    if found.count <= DATA_MAX && found.bytes <= DATA_BYTES_MAX {
+        return Ok(());
+    }
+    let problem = format!(
+        "execution {from} can not be begun again from there: its tree keeps more data than a start copies, {DATA_MAX} values of {} MiB; \
+         start another",
+        DATA_BYTES_MAX >> 20
+    );
+    Err(Error::precondition(Reason::ForkImpossible, format!("execution/{from}"), problem))
 }
