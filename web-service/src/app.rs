@@ -11,6 +11,7 @@ pub mod messages;
 pub mod once;
 pub mod organizations;
 pub mod purges;
+pub mod upgrades;
 pub mod users;
 
 use crate::{Config, auth::cache::Cache, runtime::Runtime};

@@ -38,3 +38,31 @@ pub fn refused(fault: Fault, field: &str) -> Error {
     let fault = fault.within(field);
     Error::invalid_as(fault.reason, fault.field, fault.problem)
 }
+
+/// The rules of what says how it is configured: its `config_schema` is a JSON Schema.
+macro_rules! schema_rules {
+    ($offer:ident) => {
+        impl crate::resource::Rules for $offer {
+            async fn creating(
+                _: &mut ::sqlx::PgConnection,
+                _: Self::Owner,
+                new: &mut Self::New,
+            ) -> ::shared_db::error::Result<()> {
+                let kind = <Self as crate::resource::Resource>::KIND;
+                crate::configs::check_schema(&format!("{kind}.config_schema"), &new.config_schema)
+            }
+
+            async fn updating(
+                _: &mut ::sqlx::PgConnection,
+                _: Self::Owner,
+                _: Self::Id,
+                patch: &mut Self::Patch,
+            ) -> ::shared_db::error::Result<()> {
+                let Some(schema) = &patch.config_schema else { return Ok(()) };
+                let kind = <Self as crate::resource::Resource>::KIND;
+                crate::configs::check_schema(&format!("{kind}.config_schema"), schema)
+            }
+        }
+    };
+}
+pub(crate) use schema_rules;

@@ -3,15 +3,18 @@
 //!
 //! - [`owner`]: whose rows are meant: an organization's, a user's own, or nobody's;
 //! - [`column`]: what is kept in a column, and how the wire says it;
+//! - [`pinned`]: what is kept of an offer as it was, until it is upgraded;
 //! - [`refusal`]: what the schema's refusals mean to a caller.
 
 mod column;
 mod owner;
+mod pinned;
 mod refusal;
 
 pub use column::{Column, Condition, Decimal, Flag, Object, far_future, far_past};
 pub(crate) use column::{id_column, wire_enums};
 pub use owner::{Everyone, Mine, Owner};
+pub use pinned::Pinned;
 pub use refusal::{Named, absent_or_changed, already_there, in_use, not_found, refused};
 pub use resource_macros::{resource, service};
 

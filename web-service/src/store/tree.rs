@@ -29,11 +29,40 @@ impl Place {
     }
 }
 
-/// Keeps the tree in a table: `place(conn, org, id, parent)` fails when the folder `id` may not lie in `parent`. Trees of one
-/// organization and table change one after the other, under an advisory lock (not that of a row, as migration 0018 has it), since two moves
+/// The rules of folders that lie in a table as a tree, and that rows of another lie in, deleted ones too: `place(conn, org, id, parent)` fails when
+/// the folder `id` may not lie in `parent`. Trees of one organization and table change one after the other, under an advisory lock (not that of a row, as migration 0018 has it), since two moves
 /// that are right by themselves can make a cycle together.
 macro_rules! tree {
-    ($kind:literal, $table:literal, $id:ty) => {
+    ($folder:ident, $id:ty, $kind:literal, $table:literal, of $held:literal) => {
+        crate::store::deleted::leave!($held, "folder_id", $id);
+
+        impl crate::resource::Rules for $folder {
+            async fn creating(
+                conn: &mut ::sqlx::PgConnection,
+                org: ::shared_db::ids::OrganizationId,
+                new: &mut Self::New,
+            ) -> ::shared_db::error::Result<()> {
+                place(conn, org, None, new.parent_id).await
+            }
+
+            async fn updating(
+                conn: &mut ::sqlx::PgConnection,
+                org: ::shared_db::ids::OrganizationId,
+                id: $id,
+                patch: &mut Self::Patch,
+            ) -> ::shared_db::error::Result<()> {
+                place(conn, org, Some(id), patch.parent_id.flatten()).await
+            }
+
+            async fn deleting(
+                conn: &mut ::sqlx::PgConnection,
+                org: ::shared_db::ids::OrganizationId,
+                id: $id,
+            ) -> ::shared_db::error::Result<()> {
+                leave(conn, org, id).await
+            }
+        }
+
         async fn place(
             conn: &mut ::sqlx::PgConnection,
             org: ::shared_db::ids::OrganizationId,

@@ -3,8 +3,9 @@
 use crate::{
     api::request,
     app::{
-        integrations::{self, Upgrade},
+        integrations,
         once::Asked,
+        upgrades::{self, Upgrade},
     },
     resource::{Column, Resource, service},
     store::integrations::installations::Installation,
@@ -43,8 +44,8 @@ service! {
         ) -> Result<Response<pb::InstallationUpgrade>> {
             let (caller, request) = accept(request)?;
             let id = request::id("id", &request.id)?;
-            let Upgrade { pinned, offer, problems } =
-                integrations::preview(&self.app, &caller, id).await?;
+            let Upgrade::<Installation> { pinned, offer, problems } =
+                upgrades::preview(&self.app, &caller, id).await?;
             let not_in = |these: &[String], those: &[String]| {
                 these.iter().filter(|it| !those.contains(it)).cloned().collect()
             };
@@ -67,8 +68,8 @@ service! {
         ) -> Result<Response<pb::Installation>> {
             let (caller, request) = accept(request)?;
             let id = request::id("id", &request.id)?;
-            let upgraded =
-                integrations::upgrade(&self.app, &caller, id, request.to_version).await?;
+            let upgraded: Installation =
+                upgrades::upgrade(&self.app, &caller, id, request.to_version).await?;
             Ok(Response::new(upgraded.into_wire()?))
         }
     }

@@ -3,8 +3,9 @@
 use crate::{
     api::request,
     app::{
-        marketplace::{self, Upgrade},
+        marketplace,
         once::Asked,
+        upgrades::{self, Upgrade},
     },
     resource::{Column, Object, Resource, service},
     store::marketplace::hired_employees::{HiredEmployee, NewHiredEmployee},
@@ -40,8 +41,8 @@ service! {
         ) -> Result<Response<pb::EmployeeUpgrade>> {
             let (caller, request) = accept(request)?;
             let id = request::id("id", &request.id)?;
-            let Upgrade { pinned, offer, problems } =
-                marketplace::preview(&self.app, &caller, id).await?;
+            let Upgrade::<HiredEmployee> { pinned, offer, problems } =
+                upgrades::preview(&self.app, &caller, id).await?;
             Ok(Response::new(pb::EmployeeUpgrade {
                 from_version: pinned.version,
                 to_version: offer.version,
@@ -59,7 +60,8 @@ service! {
         ) -> Result<Response<pb::HiredEmployee>> {
             let (caller, request) = accept(request)?;
             let id = request::id("id", &request.id)?;
-            let hired = marketplace::upgrade(&self.app, &caller, id, request.to_version).await?;
+            let hired: HiredEmployee =
+                upgrades::upgrade(&self.app, &caller, id, request.to_version).await?;
             Ok(Response::new(hired.into_wire()?))
         }
     }

@@ -1,14 +1,7 @@
 //! Folders of files, as a tree.
 
-use crate::{
-    resource::{Rules, resource},
-    store::{deleted::leave, tree::tree},
-};
-use shared_db::{
-    error::Result,
-    ids::{FileFolderId, OrganizationId},
-};
-use sqlx::PgConnection;
+use crate::{resource::resource, store::tree::tree};
+use shared_db::ids::FileFolderId;
 
 resource! {
     /// Folders of files, as a tree.
@@ -22,32 +15,4 @@ resource! {
     }
 }
 
-leave!("web.files", "folder_id", FileFolderId);
-tree!("file_folder", "web.file_folders", FileFolderId);
-
-impl Rules for FileFolder {
-    async fn creating(
-        conn: &mut PgConnection,
-        org: OrganizationId,
-        new: &mut NewFileFolder,
-    ) -> Result<()> {
-        place(conn, org, None, new.parent_id).await
-    }
-
-    async fn updating(
-        conn: &mut PgConnection,
-        org: OrganizationId,
-        id: FileFolderId,
-        patch: &mut FileFolderPatch,
-    ) -> Result<()> {
-        place(conn, org, Some(id), patch.parent_id.flatten()).await
-    }
-
-    async fn deleting(
-        conn: &mut PgConnection,
-        org: OrganizationId,
-        id: FileFolderId,
-    ) -> Result<()> {
-        leave(conn, org, id).await
-    }
-}
+tree!(FileFolder, FileFolderId, "file_folder", "web.file_folders", of "web.files");

@@ -1,15 +1,11 @@
 //! An integration that organizations can install: the same for all of them.
 
 use crate::{
-    configs,
-    resource::{Decimal, Everyone, Object, Rules, resource},
+    configs::schema_rules,
+    resource::{Decimal, Object, resource},
     store::enums::IntegrationAuth,
 };
-use shared_db::{
-    error::Result,
-    ids::{CatalogIntegrationId, PlatformId},
-};
-use sqlx::PgConnection;
+use shared_db::ids::{CatalogIntegrationId, PlatformId};
 
 resource! {
     /// An integration that organizations can install: the same for all of them.
@@ -37,22 +33,4 @@ resource! {
     }
 }
 
-impl Rules for CatalogIntegration {
-    async fn creating(
-        _: &mut PgConnection,
-        _: Everyone,
-        new: &mut NewCatalogIntegration,
-    ) -> Result<()> {
-        configs::check_schema("catalog_integration.config_schema", &new.config_schema)
-    }
-
-    async fn updating(
-        _: &mut PgConnection,
-        _: Everyone,
-        _: CatalogIntegrationId,
-        patch: &mut CatalogIntegrationPatch,
-    ) -> Result<()> {
-        let Some(schema) = &patch.config_schema else { return Ok(()) };
-        configs::check_schema("catalog_integration.config_schema", schema)
-    }
-}
+schema_rules!(CatalogIntegration);

@@ -1,8 +1,9 @@
 //! An integration of the catalogue that the organization has installed; version, schema, scopes and price are as they were then.
 
 use crate::{
-    resource::{Decimal, Object, absent_or_changed, in_use, not_found, refused, resource},
-    store::integrations::catalog_integrations::CatalogIntegration,
+    configs,
+    resource::{Decimal, Object, Pinned, absent_or_changed, in_use, not_found, refused, resource},
+    store::integrations::{catalog_integrations::CatalogIntegration, integrations},
 };
 use shared_db::{
     error::{Error, Reason, Result},
@@ -57,48 +58,74 @@ pub async fn install(
     .map_err(|error| refused::<Installation>(error, &[]))
 }
 
-/// One that nobody else upgrades, configures or adds integrations to until the end of the transaction.
-pub async fn hold(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    id: InstallationId,
-) -> Result<Installation> {
-    let held = installation!(
-        "select",
-        "from web.user_installations
-         where org_id = $1 and id = $2
-         for update",
-        org.0,
-        id.0,
-    )
-    .fetch_optional(conn)
-    .await?;
-    held.ok_or_else(|| not_found::<Installation>(id))
-}
+impl Pinned for Installation {
+    type Offer = CatalogIntegration;
 
-/// Pins what the catalogue offers now.
-pub async fn pin(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    id: InstallationId,
-    offer: &CatalogIntegration,
-) -> Result<Installation> {
-    let pinned = installation!(
-        "update web.user_installations
-         set version = $3, config_schema = $4, scopes = $5, price_credits = $6::text::numeric, etag = gen_random_uuid()
-         where org_id = $1 and id = $2
-         returning",
-        "",
-        org.0,
-        id.0,
-        offer.version,
-        &offer.config_schema as &Object,
-        &offer.scopes,
-        offer.price_credits.0,
-    )
-    .fetch_optional(conn)
-    .await?;
-    pinned.ok_or_else(|| not_found::<Installation>(id))
+    const UPGRADE: &'static str = "UpgradeInstallation";
+
+    fn offer(&self) -> CatalogIntegrationId {
+        self.catalog_integration_id
+    }
+
+    fn version_of(offer: &CatalogIntegration) -> i32 {
+        offer.version
+    }
+
+    /// Nor are integrations added to it.
+    async fn hold(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        id: InstallationId,
+    ) -> Result<Self> {
+        let held = installation!(
+            "select",
+            "from web.user_installations
+             where org_id = $1 and id = $2
+             for update",
+            org.0,
+            id.0,
+        )
+        .fetch_optional(conn)
+        .await?;
+        held.ok_or_else(|| not_found::<Self>(id))
+    }
+
+    async fn problems(
+        &self,
+        conn: &mut PgConnection,
+        offer: &CatalogIntegration,
+    ) -> Result<Vec<String>> {
+        let mut problems = Vec::new();
+        for (name, config) in integrations::configs_of(conn, self.org_id, self.id).await? {
+            let of_this = configs::problems(&offer.config_schema, &config)?;
+            problems.extend(of_this.into_iter().map(|it| format!("{name}: {it}")));
+        }
+        Ok(problems)
+    }
+
+    async fn pin(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        id: InstallationId,
+        offer: &CatalogIntegration,
+    ) -> Result<Self> {
+        let pinned = installation!(
+            "update web.user_installations
+             set version = $3, config_schema = $4, scopes = $5, price_credits = $6::text::numeric, etag = gen_random_uuid()
+             where org_id = $1 and id = $2
+             returning",
+            "",
+            org.0,
+            id.0,
+            offer.version,
+            &offer.config_schema as &Object,
+            &offer.scopes,
+            offer.price_credits.0,
+        )
+        .fetch_optional(conn)
+        .await?;
+        pinned.ok_or_else(|| not_found::<Self>(id))
+    }
 }
 
 /// Takes an installation away.

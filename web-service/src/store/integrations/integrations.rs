@@ -2,8 +2,8 @@
 
 use crate::{
     configs,
-    resource::{Get, Object, Rules, resource},
-    store::integrations::installations::{self, Installation},
+    resource::{Get, Object, Pinned, Rules, resource},
+    store::integrations::installations::Installation,
 };
 use shared_db::{
     error::{Error, Reason, Result},
@@ -32,7 +32,7 @@ impl Rules for Integration {
         org: OrganizationId,
         new: &mut NewIntegration,
     ) -> Result<()> {
-        let installation = installations::hold(conn, org, new.installation_id).await?;
+        let installation = Installation::hold(conn, org, new.installation_id).await?;
         must_have_room(conn, org, installation.id).await?;
         fits(&installation, &new.config)
     }
@@ -45,7 +45,7 @@ impl Rules for Integration {
     ) -> Result<()> {
         let Some(config) = &patch.config else { return Ok(()) };
         let integration = Integration::get(conn, org, id).await?;
-        let installation = installations::hold(conn, org, integration.installation_id).await?;
+        let installation = Installation::hold(conn, org, integration.installation_id).await?;
         fits(&installation, config)
     }
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     configs,
-    resource::{Decimal, Object, Rules, not_found, refused, resource},
+    resource::{Decimal, Object, Pinned, Rules, not_found, refused, resource},
     store::{enums::HiredEmployeeStatus, marketplace::virtual_employees::VirtualEmployee},
 };
 use shared_db::{
@@ -51,30 +51,11 @@ impl Rules for HiredEmployee {
         patch: &mut HiredEmployeePatch,
     ) -> Result<()> {
         if let Some(config) = &patch.config {
-            let employee = hold(conn, org, id).await?;
+            let employee = Self::hold(conn, org, id).await?;
             configs::check_config("hired_employee.config", &employee.config_schema, config)?;
         }
         agent_exists(conn, org, patch.agent_id.flatten()).await
     }
-}
-
-/// One whose configuration and pinned schema nobody else changes until the end of the transaction: each is checked against the other.
-pub async fn hold(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    id: HiredEmployeeId,
-) -> Result<HiredEmployee> {
-    let held = hired_employee!(
-        "select",
-        "from web.hired_employees
-         where org_id = $1 and id = $2
-         for update",
-        org.0,
-        id.0,
-    )
-    .fetch_optional(conn)
-    .await?;
-    held.ok_or_else(|| not_found::<HiredEmployee>(id))
 }
 
 /// Agents are runtime-service's rows: a foreign key would cross owners.
@@ -130,26 +111,61 @@ pub async fn hire(
     .map_err(|error| refused::<HiredEmployee>(error, &[]))
 }
 
-/// Pins what is offered now.
-pub async fn pin(
-    conn: &mut PgConnection,
-    org: OrganizationId,
-    id: HiredEmployeeId,
-    offer: &VirtualEmployee,
-) -> Result<HiredEmployee> {
-    let pinned = hired_employee!(
-        "update web.hired_employees
-         set version = $3, config_schema = $4, price_usd_monthly = $5::text::numeric, etag = gen_random_uuid()
-         where org_id = $1 and id = $2
-         returning",
-        "",
-        org.0,
-        id.0,
-        offer.version,
-        &offer.config_schema as &Object,
-        offer.price_usd_monthly.0,
-    )
-    .fetch_optional(conn)
-    .await?;
-    pinned.ok_or_else(|| not_found::<HiredEmployee>(id))
+impl Pinned for HiredEmployee {
+    type Offer = VirtualEmployee;
+
+    const UPGRADE: &'static str = "UpgradeEmployee";
+
+    fn offer(&self) -> VirtualEmployeeId {
+        self.virtual_employee_id
+    }
+
+    fn version_of(offer: &VirtualEmployee) -> i32 {
+        offer.version
+    }
+
+    async fn hold(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        id: HiredEmployeeId,
+    ) -> Result<Self> {
+        let held = hired_employee!(
+            "select",
+            "from web.hired_employees
+             where org_id = $1 and id = $2
+             for update",
+            org.0,
+            id.0,
+        )
+        .fetch_optional(conn)
+        .await?;
+        held.ok_or_else(|| not_found::<Self>(id))
+    }
+
+    async fn problems(&self, _: &mut PgConnection, offer: &VirtualEmployee) -> Result<Vec<String>> {
+        configs::problems(&offer.config_schema, &self.config)
+    }
+
+    async fn pin(
+        conn: &mut PgConnection,
+        org: OrganizationId,
+        id: HiredEmployeeId,
+        offer: &VirtualEmployee,
+    ) -> Result<Self> {
+        let pinned = hired_employee!(
+            "update web.hired_employees
+             set version = $3, config_schema = $4, price_usd_monthly = $5::text::numeric, etag = gen_random_uuid()
+             where org_id = $1 and id = $2
+             returning",
+            "",
+            org.0,
+            id.0,
+            offer.version,
+            &offer.config_schema as &Object,
+            offer.price_usd_monthly.0,
+        )
+        .fetch_optional(conn)
+        .await?;
+        pinned.ok_or_else(|| not_found::<Self>(id))
+    }
 }

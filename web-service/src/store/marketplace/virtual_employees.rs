@@ -1,12 +1,11 @@
 //! An agent that organizations can hire: the same for all of them.
 
 use crate::{
-    configs,
-    resource::{Decimal, Everyone, Object, Rules, resource},
+    configs::schema_rules,
+    resource::{Decimal, Object, resource},
     store::enums::EmployeeSource,
 };
-use shared_db::{error::Result, ids::VirtualEmployeeId};
-use sqlx::PgConnection;
+use shared_db::ids::VirtualEmployeeId;
 
 resource! {
     /// An agent that organizations can hire: the same for all of them.
@@ -33,22 +32,4 @@ resource! {
     }
 }
 
-impl Rules for VirtualEmployee {
-    async fn creating(
-        _: &mut PgConnection,
-        _: Everyone,
-        new: &mut NewVirtualEmployee,
-    ) -> Result<()> {
-        configs::check_schema("virtual_employee.config_schema", &new.config_schema)
-    }
-
-    async fn updating(
-        _: &mut PgConnection,
-        _: Everyone,
-        _: VirtualEmployeeId,
-        patch: &mut VirtualEmployeePatch,
-    ) -> Result<()> {
-        let Some(schema) = &patch.config_schema else { return Ok(()) };
-        configs::check_schema("virtual_employee.config_schema", schema)
-    }
-}
+schema_rules!(VirtualEmployee);
