@@ -32,6 +32,22 @@ async fn fill(pool: &PgPool, org: &str, rows: u32) {
     }
 }
 
+/// Enough that is a person's own, and that tells of them, for many transactions.
+async fn fill_with(pool: &PgPool, org: &str, user: &str, rows: u32) {
+    for sql in [
+        format!(
+            "insert into web.emails (org_id, user_id, id)
+             select '{org}', '{user}', gen_random_uuid() from generate_series(1, {rows})"
+        ),
+        format!(
+            "insert into web.activities (org_id, id, actor_user_id, action, resource_type, resource_id)
+             select '{org}', gen_random_uuid(), '{user}', 'Test', 'test', gen_random_uuid() from generate_series(1, {rows})"
+        ),
+    ] {
+        sqlx::query(AssertSqlSafe(sql)).execute(pool).await.unwrap();
+    }
+}
+
 /// So many processes are killed while rows are erased.
 const KILLS: usize = 12;
 /// Killed processes are back within this, also on a busy machine.
@@ -52,6 +68,21 @@ async fn until_erasing(pool: &PgPool) -> bool {
     }
 }
 
+/// Kills one process after the other, of both services.
+async fn kill_while_erasing(all: &mut Processes, pool: &PgPool) {
+    let mut kills = 0;
+    while kills < KILLS && until_erasing(pool).await {
+        match kills % 3 {
+            0 => all.webs[0].restart(),
+            1 => all.runtimes[0].restart(),
+            _ => all.webs[1].restart(),
+        }
+        kills += 1;
+        tokio::time::sleep(Duration::from_millis(150)).await;
+    }
+    assert!(2 < kills, "{kills} kills while rows were erased: more rows are needed");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
     let layout = Layout { webs: 2, runtimes: 1, ..Layout::default() };
@@ -64,17 +95,7 @@ async fn a_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
     let (before, theirs) = (rows(&pool, &org.id).await, rows(&pool, &other.id).await);
     let asked = purge(&org).await;
 
-    let mut kills = 0;
-    while kills < KILLS && until_erasing(&pool).await {
-        match kills % 3 {
-            0 => all.webs[0].restart(),
-            1 => all.runtimes[0].restart(),
-            _ => all.webs[1].restart(),
-        }
-        kills += 1;
-        tokio::time::sleep(Duration::from_millis(150)).await;
-    }
-    assert!(2 < kills, "{kills} kills while rows were erased: more rows are needed");
+    kill_while_erasing(&mut all, &pool).await;
     let done = finished(&all, &asked["id"]).await;
     assert_eq!(places(&pool, &org.id).await, [""; 0]);
     let receipt = receipt(&done);
@@ -82,6 +103,37 @@ async fn a_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
         assert_eq!(receipt.get(&table).map_or(0, |it| it.0), count, "{table}");
     }
     assert_eq!(rows(&pool, &other.id).await, theirs);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_persons_purge_whose_processes_are_killed_again_and_again_comes_to_its_end() {
+    const ROWS: u32 = 30_000;
+    let layout = Layout { webs: 2, runtimes: 1, ..Layout::default() };
+    let database = TestDatabase::create().await;
+    let mut all = Processes::start_on(database, &layout, &Settings::default()).await;
+    let org = all.organization().await;
+    let pool = all.database.superuser();
+    fill_with(&pool, &org.id, &org.viewer.user_id, ROWS).await;
+    fill_with(&pool, &org.id, &org.developer.user_id, 10).await;
+    let before = rows(&pool, &org.id).await;
+    let telling =
+        "select count(*) from web.activities where $1 in (actor_user_id::text, resource_id::text)";
+    let told: i64 =
+        sqlx::query_scalar(telling).bind(&org.viewer.user_id).fetch_one(&pool).await.unwrap();
+    assert!(i64::from(ROWS) <= told);
+    let person = json!({ "id": org.viewer.user_id });
+    let asked = org.viewer().call("UserService/PurgeUser", person).await.unwrap();
+
+    kill_while_erasing(&mut all, &pool).await;
+    let done = finished(&all, &asked["id"]).await;
+    assert_eq!(places(&pool, &org.viewer.user_id).await, [""; 0]);
+    let receipt = receipt(&done);
+    assert_eq!(receipt["web.emails"].0, i64::from(ROWS));
+    // So does the line of the purge: by them, of them.
+    assert_eq!(receipt["web.activities"], (0, told + 2));
+    let after = rows(&pool, &org.id).await;
+    assert_eq!(after["web.emails"], 10, "those of the others");
+    assert_eq!(after["web.activities"], before["web.activities"] + 1, "what they did stays");
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
