@@ -1028,10 +1028,8 @@ create table web.activities (
     constraint activities_trace_id_check CHECK ((trace_id ~ '^[0-9a-f]{32}$'::text)),
     constraint activities_org_id_fkey FOREIGN KEY (org_id) REFERENCES web.organizations(id) ON DELETE CASCADE
 );
-CREATE INDEX activities_by_action ON web.activities USING btree (org_id, action, created_at DESC, id DESC);
 CREATE INDEX activities_by_actor ON web.activities USING btree (org_id, actor_user_id, created_at DESC, id DESC);
 CREATE INDEX activities_by_resource ON web.activities USING btree (org_id, resource_id, created_at DESC, id DESC);
-CREATE INDEX activities_by_resource_type ON web.activities USING btree (org_id, resource_type, created_at DESC, id DESC);
 CREATE INDEX activities_newest ON web.activities USING btree (org_id, created_at DESC, id DESC);
 
 -- written by web_app; scope tenant; secret: key_hash; names users: created_by

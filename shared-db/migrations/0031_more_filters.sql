@@ -1,9 +1,7 @@
 -- squawk-ignore-file require-concurrent-index-creation, require-concurrent-index-deletion, adding-serial-primary-key-field, constraint-missing-not-valid, ban-drop-constraint
--- Filters of lists that went through all of an organization, or of a person: the trail by what was done and by what kind of thing it was done to, mail by
--- conversation, movements by category. `shared-db migrate` runs a migration in one transaction, where no index can be made concurrently.
+-- Filters of lists that went through all of a person, or of an organization: mail by conversation, movements by category. `shared-db migrate` runs a
+-- migration in one transaction, where no index can be made concurrently.
 
-create index activities_by_action on web.activities (org_id, action, created_at desc, id desc);
-create index activities_by_resource_type on web.activities (org_id, resource_type, created_at desc, id desc);
 create index emails_by_conversation on web.emails (org_id, user_id, conversation, created_at desc, id desc);
 create index transactions_by_category on web.transactions (org_id, user_id, category, posted_at desc, id desc);
 -- By platform alone is how the removal of a platform looks for what refers to it; the list of an organization's actions of it needs the rest.
@@ -11,8 +9,6 @@ drop index web.core_actions_by_platform;
 create index core_actions_by_platform on web.core_actions (platform_id, org_id, created_at desc, id desc);
 
 -- The primary keys are made last, for the reason that migration 0011 gives; nothing refers to them.
-alter table web.activities drop constraint activities_pkey;
-alter table web.activities add constraint activities_pkey primary key (org_id, id);
 alter table web.emails drop constraint emails_pkey;
 alter table web.emails add constraint emails_pkey primary key (org_id, id);
 alter table web.transactions drop constraint transactions_pkey;
