@@ -93,3 +93,25 @@ async fn what_has_not_succeeded_can_not_be_kept() {
     let refused = fork(&org, json!({ "id": fresh(), "from_step": "step-1" })).await;
     assert_fails(refused, Code::NotFound, Reason::ResourceNotFound, None);
 }
+
+/// The tree has kept more than the start of one execution copies.
+#[tokio::test]
+async fn more_data_than_a_start_copies_is_refused() {
+    let (stack, org) = world().await;
+    let put = json!({ "step_key": "put", "put_data": { "key": "a" }, "input": {} });
+    let get = json!({ "step_key": "get", "get_data": { "key": "a" }, "input": {} });
+    let agent = org.agent_with(json!({ "endpoint": { "calls": [put, get] } })).await;
+    let original = org.start(&agent, json!({})).await;
+    org.finish(&original).await;
+    let more = "
+        insert into runtime.workflow_data
+            (org_id, root_execution_id, key, value, data_type, tags, execution_id, step_key, created_by_agent)
+        select org_id, root_execution_id, 'more ' || n, value, data_type, tags, execution_id, step_key, created_by_agent
+        from runtime.workflow_data, generate_series(1, 10000) as n
+        where root_execution_id::text = $1";
+    let superuser = stack.database.superuser();
+    sqlx::query(more).bind(&original).execute(&superuser).await.unwrap();
+    let refused = fork(&org, json!({ "id": original, "from_step": "get" })).await;
+    let status = assert_fails(refused, Code::FailedPrecondition, Reason::ForkImpossible, None);
+    assert!(status.message().contains("10000 values"), "{status:?}");
+}
