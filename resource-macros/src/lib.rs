@@ -22,7 +22,8 @@
 //! A column without a mark is set by callers and may be changed; `#[fixed]` is set once, `#[creator]` is the user who creates,
 //! `#[counter]` grows with each change, and `#[given]` is only read. `column as field` says how the wire calls it, where it calls
 //! it otherwise. `visible("…")` adds a condition without which a row is not there for anybody. `rules` says that the module has
-//! `Rules` of its own, `statements` that it has further ones: a macro called like the resource has the column list for them.
+//! `Rules` of its own, `statements` that it has further ones: a macro called like the resource has the column list for them. `hold` reads
+//! one and keeps it from others until the end of the transaction.
 
 mod columns;
 mod lists;

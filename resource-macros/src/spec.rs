@@ -85,6 +85,8 @@ pub(crate) struct Spec {
     pub(crate) rules: bool,
     /// The module has statements of its own that read rows.
     pub(crate) statements: bool,
+    /// One can be held until the end of a transaction.
+    pub(crate) hold: bool,
     pub(crate) verbs: Vec<Verb>,
     pub(crate) columns: Vec<Column>,
     pub(crate) filters: Vec<Filter>,
@@ -134,6 +136,7 @@ impl Parse for Spec {
             visible: None,
             rules: false,
             statements: false,
+            hold: false,
             verbs: vec![Verb::Get, Verb::List, Verb::Create, Verb::Update, Verb::Delete],
             columns: Vec::new(),
             filters: Vec::new(),
@@ -171,6 +174,7 @@ impl Spec {
             "soft_delete" => self.soft_delete = true,
             "rules" => self.rules = true,
             "statements" => self.statements = true,
+            "hold" => self.hold = true,
             "plural" => {
                 let plural;
                 parenthesized!(plural in input);
@@ -190,7 +194,7 @@ impl Spec {
             _ => {
                 return Err(syn::Error::new(
                     word.span(),
-                    "expected a scope, soft_delete, rules, statements, visible(…), plural(…) or verbs(…)",
+                    "expected a scope, soft_delete, rules, statements, hold, visible(…), plural(…) or verbs(…)",
                 ));
             }
         }

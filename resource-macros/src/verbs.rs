@@ -20,7 +20,8 @@ pub(crate) fn tokens(spec: &Spec) -> TokenStream {
         verb(Verb::Undelete, undelete),
     ];
     let statements = spec.statements.then(|| statements(spec));
-    statements.into_iter().chain(all.into_iter().flatten()).collect()
+    let hold = spec.hold.then(|| hold(spec));
+    statements.into_iter().chain(hold).chain(all.into_iter().flatten()).collect()
 }
 
 /// A macro called like the resource, for statements that are written out and read rows: `note!("select", "from web.notes …", …)`.
@@ -44,17 +45,27 @@ fn alive(spec: &Spec) -> String {
 }
 
 fn get(spec: &Spec) -> TokenStream {
+    one(spec, "Get", "get", "")
+}
+
+fn hold(spec: &Spec) -> TokenStream {
+    one(spec, "Hold", "hold", " for update")
+}
+
+/// Reads one, with whatever follows the condition.
+fn one(spec: &Spec, of: &str, verb: &str, follows: &str) -> TokenStream {
+    let (of, verb) = (format_ident!("{of}"), format_ident!("{verb}"));
     let (name, id) = (&spec.name, spec.id());
     let mut statement = Statement::default();
     let owner = statement.owner(spec);
     let row = statement.bind(quote!(id.0));
     let (columns, table, whose, alive) =
         (selected(spec), &spec.table, owner.condition(), alive(spec));
-    let sql = format!("select {columns} from {table} where {whose} and id = {row}{alive}");
+    let sql = format!("select {columns} from {table} where {whose} and id = {row}{alive}{follows}");
     let arguments = statement.arguments;
     quote! {
-        impl crate::resource::Get for #name {
-            async fn get(
+        impl crate::resource::#of for #name {
+            async fn #verb(
                 conn: &mut ::sqlx::PgConnection,
                 owner: <Self as crate::resource::Resource>::Owner,
                 id: #id,

@@ -136,6 +136,13 @@ impl Org {
         ask(&self.viewer(), "ExecutionService/GetExecution", request).await
     }
 
+    /// Opens these methods to a member, and no others.
+    pub async fn permit(&self, member: &Member, permissions: &[&str]) {
+        let member = json!({ "user_id": member.user_id, "permissions": permissions });
+        let request = json!({ "member": member, "update_mask": ["permissions"] });
+        ask(&self.admin(), "MemberService/UpdateMember", request).await;
+    }
+
     fn by(&self, member: &Member) -> Caller {
         self.doors.nobody().with_identity(As::key(&member.key))
     }

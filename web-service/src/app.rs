@@ -25,10 +25,11 @@ use purges::PurgeConfig;
 use rand::RngCore;
 use shared_db::{
     clock::Clock,
+    error::{Error, Reason},
     ids::OrganizationId,
     page::PageTokens,
     scope::{Db, Scope},
-    service::{Caller, Limits},
+    service::{Caller, Limits, caller::Role},
 };
 use std::{net::SocketAddr, time::Duration};
 use tokio_util::sync::CancellationToken;
@@ -90,6 +91,18 @@ impl App {
             limits: config.service.limits,
         })
     }
+}
+
+/// Refuses what takes a role that the caller does not have; `problem` says what it is that does.
+pub fn must_reach(
+    caller: &Caller,
+    role: impl Into<Role>,
+    problem: &str,
+) -> shared_db::error::Result<()> {
+    if role.into() <= caller.role {
+        return Ok(());
+    }
+    Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.to_owned() })
 }
 
 /// What the caller's reads see of what belongs to no single organization: everything for the platform that acts in none, else

@@ -102,6 +102,15 @@ pub trait Get: Resource {
     ) -> impl Future<Output = Result<Self>> + Send;
 }
 
+/// One that nobody else holds or changes until the end of the transaction.
+pub trait Hold: Resource {
+    fn hold(
+        conn: &mut PgConnection,
+        owner: Self::Owner,
+        id: Self::Id,
+    ) -> impl Future<Output = Result<Self>> + Send;
+}
+
 /// Those of `ids` that are there, in no order.
 pub trait BatchGet: Resource {
     fn batch_get(

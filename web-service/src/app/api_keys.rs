@@ -1,6 +1,6 @@
 //! API keys: making one that can do no more than who makes it, and revoking one.
 
-use super::{App, change::Change};
+use super::{App, change::Change, must_reach};
 use crate::{
     auth::api_key::NewKey,
     store::identity::api_keys::{self, ApiKey, NewApiKey},
@@ -10,7 +10,7 @@ use shared_db::{
     enums::MemberRole,
     error::{Error, Reason, Result},
     ids::{ApiKeyId, UserId},
-    service::{Caller, Secret, caller::Role},
+    service::{Caller, Secret},
 };
 
 /// A key as a caller asks for it.
@@ -26,7 +26,7 @@ pub struct Wanted {
 /// Makes a key. The secret is given out this once.
 pub async fn create(app: &App, caller: &Caller, wanted: Wanted) -> Result<(ApiKey, Secret)> {
     let org = caller.org()?;
-    must_reach(caller, wanted.role)?;
+    must_reach(caller, wanted.role, "the role of a key may not exceed that of who makes it")?;
     must_be_own(caller, wanted.user)?;
     if wanted.expires_at.is_some_and(|at| at <= app.clock.now()) {
         return Err(Error::invalid("api_key.expire_time", "must be in the future"));
@@ -65,12 +65,4 @@ fn must_be_own(caller: &Caller, user: Option<UserId>) -> Result<()> {
     }
     let problem = "people make keys that act for themselves or for nobody, and the platform makes them for anyone; leave out api_key.user_id";
     Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.to_owned() })
-}
-
-fn must_reach(caller: &Caller, role: MemberRole) -> Result<()> {
-    if Role::from(role) <= caller.role {
-        return Ok(());
-    }
-    let problem = "the role of a key may not exceed that of who makes it".to_owned();
-    Err(Error::Denied { reason: Reason::RoleTooLow, problem })
 }

@@ -3,6 +3,7 @@
 use super::{
     App,
     change::{Change, Subject},
+    must_reach,
 };
 use crate::{
     resource::{Mine, Owner},
@@ -35,7 +36,7 @@ pub async fn add(app: &App, caller: &Caller, new: NewMember) -> Result<Member> {
     let org = caller.org()?;
     check_permissions("permissions", &new.permissions)?;
     may_permit(caller, &new.permissions)?;
-    must_reach(caller, new.role)?;
+    must_rank(caller, new.role)?;
     // The user's id is known only when it was found: the change is written down by its own hand.
     let mut tx = app.db.begin(shared_db::scope::Scope::Platform).await?;
     let user = users::find_or_create(&mut tx, &new.email, &new.name).await?;
@@ -91,11 +92,8 @@ pub async fn leave(app: &App, caller: &Caller) -> Result<()> {
     Change::new(caller, "LeaveOrganization", Subject::member(user))
         .apply(&app.db, async |tx| {
             let member = members::get(tx, org, user).await?;
-            if caller.role < Role::from(member.role) {
-                let problem =
-                    "the key may do less than its member, who leaves by one of the same role";
-                return Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.into() });
-            }
+            let problem = "the key may do less than its member, who leaves by one of the same role";
+            must_reach(caller, member.role, problem)?;
             may_change(tx, caller, org, user, Fate::Goes).await?;
             members::remove(tx, org, user).await
         })
@@ -129,12 +127,12 @@ async fn may_change(
 ) -> Result<()> {
     let owners = members::lock_owners(conn, org).await?;
     let now = members::role(conn, org, user).await?;
-    must_reach(caller, now.ok_or_else(|| Error::not_found("member", user))?)?;
+    must_rank(caller, now.ok_or_else(|| Error::not_found("member", user))?)?;
     let stays_owner = match fate {
         Fate::Stays => true,
         Fate::Goes => false,
         Fate::Becomes(role) => {
-            must_reach(caller, role)?;
+            must_rank(caller, role)?;
             role == MemberRole::Owner
         }
     };
@@ -163,24 +161,20 @@ fn check_permissions(field: &str, permissions: &[String]) -> Result<()> {
 }
 
 /// Nobody makes or unmakes a member of a higher role than their own, whatever they are permitted to call.
-fn must_reach(caller: &Caller, role: MemberRole) -> Result<()> {
-    if Role::from(role) <= caller.role {
-        return Ok(());
-    }
+fn must_rank(caller: &Caller, role: MemberRole) -> Result<()> {
     let problem = match role {
         MemberRole::Owner => "only owners make and unmake owners",
         MemberRole::Viewer | MemberRole::Developer | MemberRole::Admin => {
             "nobody makes or unmakes members of a higher role than their own"
         }
     };
-    Err(Error::Denied { reason: Reason::RoleTooLow, problem: problem.to_owned() })
+    must_reach(caller, role, problem)
 }
 
 /// Permissions reach as far as an admin does, so nobody else gives them: not even who is permitted to change members.
 fn may_permit(caller: &Caller, permissions: &[String]) -> Result<()> {
-    if permissions.is_empty() || Role::Admin <= caller.role {
+    if permissions.is_empty() {
         return Ok(());
     }
-    let problem = "only admins and owners give permissions".to_owned();
-    Err(Error::Denied { reason: Reason::RoleTooLow, problem })
+    must_reach(caller, Role::Admin, "only admins and owners give permissions")
 }

@@ -29,9 +29,9 @@ impl Place {
     }
 }
 
-/// The rules of folders that lie in a table as a tree, and that rows of another lie in, deleted ones too: `place(conn, org, id, parent)` fails when
-/// the folder `id` may not lie in `parent`. Trees of one organization and table change one after the other, under an advisory lock (not that of a row, as migration 0018 has it), since two moves
-/// that are right by themselves can make a cycle together.
+/// The rules of folders that lie in a table as a tree, and that rows of another lie in, deleted ones too: `place(conn, org, id, parent)`
+/// fails when the folder `id` may not lie in `parent`. Trees of one organization and table change one after the other, under an advisory
+/// lock (not that of a row, as migration 0018 has it), since two moves that are right by themselves can make a cycle together.
 macro_rules! tree {
     ($folder:ident, $id:ty, $kind:literal, $table:literal, of $held:literal) => {
         crate::store::deleted::leave!($held, "folder_id", $id);

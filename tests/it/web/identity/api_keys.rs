@@ -57,9 +57,7 @@ async fn a_key_does_no_more_than_the_member_that_it_acts_for() {
 async fn a_lesser_key_has_none_of_its_members_permissions() {
     let org = Stack::shared().await.organization().await;
     let user = &org.developer.user_id;
-    let member = json!({ "user_id": user, "permissions": ["ActivityService/*"] });
-    let request = json!({ "member": member, "update_mask": ["permissions"] });
-    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    org.permit(&org.developer, &["ActivityService/*"]).await;
     let activities = async |role: &str| {
         let role = format!("MEMBER_ROLE_{role}");
         let key = json!({ "name": "k", "role": role, "user_id": user });
@@ -102,10 +100,7 @@ async fn nobody_makes_a_key_that_acts_for_somebody_else() {
     }
     create(&org.admin(), key(&org.admin.user_id)).await.unwrap();
     // A member who is permitted to make keys makes their own.
-    let member =
-        json!({ "user_id": org.viewer.user_id, "permissions": ["ApiKeyService/CreateApiKey"] });
-    let request = json!({ "member": member, "update_mask": ["permissions"] });
-    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    org.permit(&org.viewer, &["ApiKeyService/CreateApiKey"]).await;
     let result = create(&org.viewer(), key(&org.developer.user_id)).await;
     assert_fails(result, Code::PermissionDenied, Reason::RoleTooLow, None);
     let made = create(&org.viewer(), key(&org.viewer.user_id)).await.unwrap();

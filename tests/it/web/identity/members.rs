@@ -247,9 +247,7 @@ async fn a_permission_opens_what_it_names() {
 #[tokio::test]
 async fn whoever_is_permitted_to_change_members_raises_nobody_above_themselves() {
     let org = Stack::shared().await.organization().await;
-    let member = json!({ "user_id": org.developer.user_id, "permissions": ["MemberService/*"] });
-    let request = json!({ "member": member, "update_mask": ["permissions"] });
-    org.admin().call("MemberService/UpdateMember", request).await.unwrap();
+    org.permit(&org.developer, &["MemberService/*"]).await;
     let permit = |user: &str| {
         let member = json!({ "user_id": user, "permissions": ["NoteService/*"] });
         json!({ "member": member, "update_mask": ["permissions"] })

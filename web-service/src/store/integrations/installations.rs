@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 resource! {
     /// An integration of the catalogue that the organization has installed; version, schema, scopes and price are as they were then.
-    Installation in web.user_installations, tenant, statements, plural(installations), verbs(get, list, update) {
+    Installation in web.user_installations, tenant, statements, hold, plural(installations), verbs(get, list, update) {
         #[given] catalog_integration_id: CatalogIntegrationId,
         #[given] version: i32,
         #[given] config_schema: Object,
@@ -69,25 +69,6 @@ impl Pinned for Installation {
 
     fn version_of(offer: &CatalogIntegration) -> i32 {
         offer.version
-    }
-
-    /// Nor are integrations added to it.
-    async fn hold(
-        conn: &mut PgConnection,
-        org: OrganizationId,
-        id: InstallationId,
-    ) -> Result<Self> {
-        let held = installation!(
-            "select",
-            "from web.user_installations
-             where org_id = $1 and id = $2
-             for update",
-            org.0,
-            id.0,
-        )
-        .fetch_optional(conn)
-        .await?;
-        held.ok_or_else(|| not_found::<Self>(id))
     }
 
     async fn problems(

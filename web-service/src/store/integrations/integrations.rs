@@ -2,7 +2,7 @@
 
 use crate::{
     configs,
-    resource::{Get, Object, Pinned, Rules, resource},
+    resource::{Get, Hold, Object, Rules, resource},
     store::integrations::installations::Installation,
 };
 use shared_db::{

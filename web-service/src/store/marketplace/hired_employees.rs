@@ -2,7 +2,7 @@
 
 use crate::{
     configs,
-    resource::{Decimal, Object, Pinned, Rules, not_found, refused, resource},
+    resource::{Decimal, Hold, Object, Pinned, Rules, not_found, refused, resource},
     store::{enums::HiredEmployeeStatus, marketplace::virtual_employees::VirtualEmployee},
 };
 use shared_db::{
@@ -13,7 +13,7 @@ use sqlx::PgConnection;
 
 resource! {
     /// A virtual employee that the organization has hired, with a name of its own; version, schema and price are as they were when it was hired.
-    HiredEmployee in web.hired_employees, tenant, statements, rules, verbs(get, list, update, delete) {
+    HiredEmployee in web.hired_employees, tenant, statements, hold, rules, verbs(get, list, update, delete) {
         #[given] virtual_employee_id: VirtualEmployeeId,
         name: String,
         email: Option<String>,
@@ -122,24 +122,6 @@ impl Pinned for HiredEmployee {
 
     fn version_of(offer: &VirtualEmployee) -> i32 {
         offer.version
-    }
-
-    async fn hold(
-        conn: &mut PgConnection,
-        org: OrganizationId,
-        id: HiredEmployeeId,
-    ) -> Result<Self> {
-        let held = hired_employee!(
-            "select",
-            "from web.hired_employees
-             where org_id = $1 and id = $2
-             for update",
-            org.0,
-            id.0,
-        )
-        .fetch_optional(conn)
-        .await?;
-        held.ok_or_else(|| not_found::<Self>(id))
     }
 
     async fn problems(&self, _: &mut PgConnection, offer: &VirtualEmployee) -> Result<Vec<String>> {
