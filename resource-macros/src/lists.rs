@@ -41,7 +41,7 @@ fn ordered(spec: &Spec, order: &Order) -> TokenStream {
     let mut statement = Statement::default();
     let owner = statement.owner(spec);
     let mut conditions = vec![owner.condition()];
-    if spec.soft_delete {
+    if spec.soft_delete() {
         let shown = statement.bind(quote!(filter.show_deleted));
         conditions.push(format!("(deleted_at is null or {shown})"));
     }

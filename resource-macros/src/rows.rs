@@ -70,7 +70,7 @@ fn filter(spec: &Spec) -> TokenStream {
         return TokenStream::new();
     }
     let name = spec.derived("Filter");
-    let deleted = spec.soft_delete.then(|| {
+    let deleted = spec.soft_delete().then(|| {
         quote! {
             /// Also those that are deleted.
             pub show_deleted: bool,

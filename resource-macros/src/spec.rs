@@ -78,7 +78,6 @@ pub(crate) struct Spec {
     /// `notes`, as methods call many of them: mostly the table's name.
     pub(crate) plural: String,
     pub(crate) scope: Scope,
-    pub(crate) soft_delete: bool,
     /// What more makes a row one that is there, such as that what it belongs to is.
     pub(crate) visible: Option<String>,
     /// The module writes [`Rules`] itself.
@@ -96,6 +95,11 @@ pub(crate) struct Spec {
 impl Spec {
     pub(crate) fn has(&self, verb: Verb) -> bool {
         self.verbs.contains(&verb)
+    }
+
+    /// What is deleted stays for a while, and may come back.
+    pub(crate) fn soft_delete(&self) -> bool {
+        self.has(Verb::Undelete)
     }
 
     /// Two may edit it at a time, so it has an etag and the time of its last change.
@@ -132,7 +136,6 @@ impl Parse for Spec {
             table: format!("{schema}.{table}"),
             plural: table.to_string(),
             scope: Scope::Tenant,
-            soft_delete: false,
             visible: None,
             rules: false,
             statements: false,
@@ -145,9 +148,6 @@ impl Parse for Spec {
         while input.peek(Token![,]) {
             input.parse::<Token![,]>()?;
             spec.attribute(input)?;
-        }
-        if spec.soft_delete {
-            spec.verbs.push(Verb::Undelete);
         }
         let body;
         braced!(body in input);
@@ -171,7 +171,7 @@ impl Spec {
             "tenant" => self.scope = Scope::Tenant,
             "private" => self.scope = Scope::Private,
             "global" => self.scope = Scope::Global,
-            "soft_delete" => self.soft_delete = true,
+            "soft_delete" => self.verbs.push(Verb::Undelete),
             "rules" => self.rules = true,
             "statements" => self.statements = true,
             "hold" => self.hold = true,
@@ -189,7 +189,9 @@ impl Spec {
                 let verbs;
                 parenthesized!(verbs in input);
                 let names = Punctuated::<Ident, Token![,]>::parse_terminated(&verbs)?;
-                self.verbs = names.iter().map(Verb::parse).collect::<Result<_>>()?;
+                let listed = names.iter().map(Verb::parse).collect::<Result<Vec<_>>>()?;
+                self.verbs.retain(|it| *it == Verb::Undelete);
+                self.verbs.extend(listed);
             }
             _ => {
                 return Err(syn::Error::new(

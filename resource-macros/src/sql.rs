@@ -75,7 +75,7 @@ pub(crate) fn common(spec: &Spec) -> (Vec<Common>, Vec<Common>) {
     before.push(column("id", quote!(#id)));
     let time = quote!(::chrono::DateTime<::chrono::Utc>);
     let mut after = Vec::new();
-    if spec.soft_delete {
+    if spec.soft_delete() {
         after.push(Common { name: "deleted_at", ty: time.clone(), nullable: true });
     }
     if spec.changes() {

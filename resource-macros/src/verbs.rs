@@ -40,7 +40,7 @@ fn statements(spec: &Spec) -> TokenStream {
 
 /// What makes a row one that is there.
 fn alive(spec: &Spec) -> String {
-    let deleted = if spec.soft_delete { " and deleted_at is null" } else { "" };
+    let deleted = if spec.soft_delete() { " and deleted_at is null" } else { "" };
     spec.visible.iter().fold(deleted.to_owned(), |all, it| format!("{all} and {it}"))
 }
 
@@ -230,7 +230,7 @@ fn delete(spec: &Spec) -> TokenStream {
     };
     let condition = format!("{} and id = {row}{}{unchanged}", owner.condition(), alive(spec));
     let unused = (!spec.changes()).then(|| quote!(let _ = etag;));
-    let change = if spec.soft_delete {
+    let change = if spec.soft_delete() {
         format!(
             "update {table} set deleted_at = now(), etag = gen_random_uuid() where {condition} returning id"
         )

@@ -88,7 +88,7 @@ fn into_wire(spec: &Spec) -> TokenStream {
         (spec.scope != Scope::Global).then(|| quote!(organization_id: self.org_id.to_string(),));
     let user = (spec.scope == Scope::Private).then(|| quote!(user_id: self.user_id.to_string(),));
     let deleted = spec
-        .soft_delete
+        .soft_delete()
         .then(|| quote!(delete_time: self.deleted_at.map(::shared_db::wire::timestamp),));
     let changes = spec.changes().then(|| {
         quote! {
@@ -180,7 +180,7 @@ fn list_request(spec: &Spec) -> TokenStream {
             quote!(#name: crate::resource::Condition::read(#text, &self.#name)?,)
         }
     });
-    let deleted = spec.soft_delete.then(|| quote!(show_deleted: self.show_deleted,));
+    let deleted = spec.soft_delete().then(|| quote!(show_deleted: self.show_deleted,));
     let order = if spec.orders.len() > 1 { quote!(&self.order_by) } else { quote!("") };
     quote! {
         impl crate::resource::ListRequest for ::web_api::v1::#request {
