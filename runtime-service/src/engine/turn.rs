@@ -7,7 +7,7 @@ mod undecided;
 mod wait;
 mod writer;
 
-pub(crate) use step::{Finish, StepCall};
+pub(crate) use step::{Finish, Found, StepCall};
 pub(crate) use wait::{Opened, Outcome, Waited};
 
 use super::{

@@ -13,7 +13,7 @@ use super::{
 use crate::{
     engine::{
         Retry,
-        turn::{Finish, StepCall, Stop, Turn},
+        turn::{Finish, Found, StepCall, Stop, Turn},
     },
     store::{agents, executions::End, steps::Limit},
 };
@@ -93,30 +93,33 @@ async fn perform(
 ) -> Result<Value, Stop> {
     let key = call.step_key.as_str();
     let context = Context { turn, call, outputs };
-    let input = context.input()?;
+    let due = match turn.look_up(key, context.input()?, finish).await? {
+        Found::Output(output) => return Ok(output),
+        Found::Due(due) => due,
+    };
     match &call.builtin {
-        None => turn.step(prepare(&context, input).await?, finish).await,
-        Some(Builtin::Value(_)) => turn.compute(key, StepType::Value, input, finish).await,
+        None => turn.step(due, prepare(&context).await?, finish).await,
+        Some(Builtin::Value(_)) => turn.compute(due, StepType::Value, finish).await,
         Some(Builtin::Sleep(step)) => {
-            let sleep = Sleep { until: sleep_until(&context, step, &input)? };
-            turn.wait(key, input, &sleep, finish).await
+            let sleep = Sleep { until: sleep_until(&context, step, due.input())? };
+            turn.wait(due, &sleep, finish).await
         }
         Some(Builtin::RequestInput(step)) => {
             let asked = Input::of(&context, step)?;
-            turn.wait(key, input, &asked, finish).await
+            turn.wait(due, &asked, finish).await
         }
-        Some(Builtin::WaitSignal(step)) => turn.wait(key, input, &Signal::of(step), finish).await,
+        Some(Builtin::WaitSignal(step)) => turn.wait(due, &Signal::of(step), finish).await,
         Some(Builtin::PutData(step)) => {
             let put = Put::of(&context, step)?;
-            turn.wait(key, input, &put, finish).await
+            turn.wait(due, &put, finish).await
         }
         Some(Builtin::GetData(step)) => {
             let get = Get::of(&context, step)?;
-            turn.wait(key, input, &get, finish).await
+            turn.wait(due, &get, finish).await
         }
         Some(Builtin::StartChildren(step)) => {
-            let children = Children::of(&context, step, &input)?;
-            let waited = turn.wait(key, input, &children, finish).await;
+            let children = Children::of(&context, step, due.input())?;
+            let waited = turn.wait(due, &children, finish).await;
             turn.core.wake.work_of(turn.lease().org);
             waited
         }
@@ -207,7 +210,7 @@ fn ending(schema: Option<&Value>, output: &Value) -> End {
 }
 
 /// Finds the action of a call.
-async fn prepare<'c>(context: &Context<'c>, input: Value) -> Result<StepCall<'c>, Stop> {
+async fn prepare(context: &Context<'_>) -> Result<StepCall, Stop> {
     let Context { turn, call, .. } = context;
     let id: CoreActionId = call.core_action_id.parse().map_err(|_| {
         let message = format!("{:?} is not the id of a core action", call.core_action_id);
@@ -218,5 +221,5 @@ async fn prepare<'c>(context: &Context<'c>, input: Value) -> Result<StepCall<'c>
     let actions = &turn.core.actions;
     let action = turn.read(|| actions.get(org, id)).await?.map_err(|it| context.failed(it))?;
     let retry = Retry::of(call.retry.as_ref(), action.retry.as_ref());
-    Ok(StepCall { key: &call.step_key, action, input, retry })
+    Ok(StepCall { action, retry })
 }

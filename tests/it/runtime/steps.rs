@@ -115,12 +115,13 @@ async fn an_interrupted_step_that_must_not_be_repeated_is_not() {
 }
 
 #[tokio::test]
-async fn a_finished_step_is_looked_up_and_not_done_again() {
+async fn a_finished_step_is_looked_up_and_not_done_again_nor_is_its_action_needed() {
     let workshop = Workshop::new().await;
+    let gone = workshop.action_with("pure", "/echo", json!({}), json!({ "disabled": true })).await;
     let action = workshop.action("pure", "/echo", json!({ "response_filter": ".body" })).await;
     let agent = workshop
         .agent(json!([
-            { "step_key": "first", "core_action_id": action },
+            { "step_key": "first", "core_action_id": gone },
             { "step_key": "second", "core_action_id": action, "input": { "got": "{{ steps.first }}" } },
         ]))
         .await;

@@ -33,11 +33,32 @@ use tracing::Instrument;
 /// Delays up to here are waited for in the worker; longer ones cost no worker.
 const SHORT_DELAY: Duration = Duration::from_secs(1);
 
+/// What became of a step before.
+pub(crate) enum Found<'k> {
+    /// It has been done.
+    Output(Value),
+    /// It is to be done, or to be gone on with.
+    Due(Due<'k>),
+}
+
+/// A step that the program has come to.
+pub(crate) struct Due<'k> {
+    pub(super) key: &'k str,
+    pub(super) input: Value,
+    pub(super) hash: [u8; 32],
+    /// As it was left, if it was begun before.
+    pub(super) known: Option<Step>,
+}
+
+impl Due<'_> {
+    pub(crate) fn input(&self) -> &Value {
+        &self.input
+    }
+}
+
 /// What a step is to do.
-pub(crate) struct StepCall<'c> {
-    pub(crate) key: &'c str,
+pub(crate) struct StepCall {
     pub(crate) action: Arc<Action>,
-    pub(crate) input: Value,
     pub(crate) retry: Retry,
 }
 
@@ -52,29 +73,42 @@ enum Tried {
 }
 
 impl Turn {
-    /// Does a step, unless it has been done. With `finish` it is the last one, and the execution ends in the same transaction.
+    /// Looks a step up: whatever it takes to do it is read only if it is to be done. With `finish` it is the last one, and the execution
+    /// ends with it.
+    pub(crate) async fn look_up<'k>(
+        &self,
+        key: &'k str,
+        input: Value,
+        finish: Option<Finish<'_>>,
+    ) -> Result<Found<'k>, Stop> {
+        let hash = hash(&input);
+        let known = locked(&self.known).get(key).cloned();
+        if let Some(step) = &known
+            && let Some(output) = self.settled(step, key, &hash, finish).await?
+        {
+            return Ok(Found::Output(output));
+        }
+        Ok(Found::Due(Due { key, input, hash, known }))
+    }
+
+    /// Does a step. With `finish` it is the last one, and the execution ends in the same transaction.
     pub(crate) async fn step(
         &self,
-        call: StepCall<'_>,
+        mut due: Due<'_>,
+        call: StepCall,
         finish: Option<Finish<'_>>,
     ) -> Result<Value, Stop> {
-        let hash = hash(&call.input);
-        let mut known = locked(&self.known).get(call.key).cloned();
-        if let Some(step) = &known
-            && let Some(output) = self.settled(step, call.key, &hash, finish).await?
-        {
-            return Ok(output);
-        }
         loop {
+            let known = due.known.take();
             let number = known.as_ref().map_or(1, |it| it.attempt + 1);
             let span = tracing::info_span!(
                 "step",
-                otel.name = format!("step {}", call.key),
-                step = call.key,
+                otel.name = format!("step {}", due.key),
+                step = due.key,
                 attempt = number
             );
-            *locked(&self.current) = Some(call.key.to_owned());
-            let tried = self.attempt(&call, known.take(), hash, finish).instrument(span).await;
+            *locked(&self.current) = Some(due.key.to_owned());
+            let tried = self.attempt(&due, known, &call, finish).instrument(span).await;
             self.unrepeatable.store(false, Ordering::Release);
             match tried? {
                 Tried::Output(output) => {
@@ -83,14 +117,14 @@ impl Turn {
                 }
                 Tried::Again(step, delay) => {
                     tokio::time::sleep(delay).await;
-                    known = Some(step);
+                    due.known = Some(step);
                 }
             }
         }
     }
 
     /// What a step that is there already comes to; `None` when it is to be attempted (again).
-    pub(super) async fn settled(
+    async fn settled(
         &self,
         step: &Step,
         key: &str,
@@ -131,18 +165,11 @@ impl Turn {
     /// A step that is over as soon as it is begun: it calls nobody, so it is written down once, when it is done.
     pub(crate) async fn compute(
         &self,
-        key: &str,
+        due: Due<'_>,
         step_type: StepType,
-        input: Value,
         finish: Option<Finish<'_>>,
     ) -> Result<Value, Stop> {
-        let hash = hash(&input);
-        let known = locked(&self.known).get(key).cloned();
-        if let Some(step) = &known
-            && let Some(output) = self.settled(step, key, &hash, finish).await?
-        {
-            return Ok(output);
-        }
+        let Due { key, input, hash, known } = due;
         let output = input.clone();
         let new = NewStep { key, step_type, side_effect: SideEffect::Pure, hash, input };
         let row = StepRow {
@@ -179,9 +206,9 @@ impl Turn {
     /// One attempt: noted before, performed, noted after.
     async fn attempt(
         &self,
-        call: &StepCall<'_>,
+        due: &Due<'_>,
         known: Option<Step>,
-        hash: [u8; 32],
+        call: &StepCall,
         finish: Option<Finish<'_>>,
     ) -> Result<Tried, Stop> {
         let action = &call.action;
@@ -189,17 +216,17 @@ impl Turn {
         let step = self.row(
             known.as_ref(),
             NewStep {
-                key: call.key,
+                key: due.key,
                 step_type: action.step_type(),
                 side_effect: action.side_effect,
-                hash,
-                input: call.input.clone(),
+                hash: due.hash,
+                input: due.input.clone(),
             },
         );
         // The remote sees one key for the step, however often it is attempted.
         let key = (action.side_effect == SideEffect::Idempotent).then(|| step.id.to_string());
-        let prepared = action.check_input(&call.input).and_then(|()| {
-            let call = Call { action, input: &call.input, idempotency_key: key.as_deref() };
+        let prepared = action.check_input(&due.input).and_then(|()| {
+            let call = Call { action, input: &due.input, idempotency_key: key.as_deref() };
             self.core.executors.prepare(&call)
         });
         let noted = ActionRow {
@@ -278,7 +305,7 @@ impl Turn {
     /// Tries again soon, leaves that to another, or gives the execution up.
     async fn failed(
         &self,
-        call: &StepCall<'_>,
+        call: &StepCall,
         step: StepRow,
         action: ActionRow,
         failure: Failure,

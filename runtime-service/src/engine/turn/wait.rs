@@ -7,9 +7,8 @@
 use super::{
     super::state::Verb,
     Stop, Turn,
-    hash::hash,
     locked,
-    step::{Finish, NewStep},
+    step::{Due, Finish, NewStep},
 };
 use crate::store::{
     events::{self, NewEvent},
@@ -92,21 +91,14 @@ enum Looked {
 }
 
 impl Turn {
-    /// Waits for `what`, unless it has come. When this returns `Err(Stop::Left)`, the execution is suspended, and that is written.
+    /// Waits for `what`. When this returns `Err(Stop::Left)`, the execution is suspended, and that is written.
     pub(crate) async fn wait(
         &self,
-        key: &str,
-        input: Value,
+        due: Due<'_>,
         what: &dyn Waited,
         finish: Option<Finish<'_>>,
     ) -> Result<Value, Stop> {
-        let hash = hash(&input);
-        let known = locked(&self.known).get(key).cloned();
-        if let Some(step) = &known
-            && let Some(output) = self.settled(step, key, &hash, finish).await?
-        {
-            return Ok(output);
-        }
+        let Due { key, input, hash, known } = due;
         *locked(&self.current) = Some(key.to_owned());
         let of = Opened { turn: self, lease: self.lease(), key, input: &input };
         if what.opens_first() && known.is_none() {
