@@ -145,9 +145,10 @@ async fn a_secret_is_shown_once_and_kept_as_its_hash() {
     let key = json!({ "name": "k", "role": "MEMBER_ROLE_VIEWER" });
     let made = create(&org.admin(), key).await.unwrap();
     let whole = made["secret"].as_str().unwrap();
-    let secret = whole.rsplit('_').next().unwrap();
     let prefix = made["api_key"]["prefix"].as_str().unwrap();
-    assert!(whole.starts_with(&format!("fh_{prefix}_")), "{whole}");
+    // Not what stands behind the last underscore: the secret may have some of its own.
+    let secret = whole.strip_prefix(&format!("fh_{prefix}_")).unwrap();
+    assert!(32 <= secret.len(), "{whole}");
     let listed = org.admin().call("ApiKeyService/ListApiKeys", json!({})).await.unwrap();
     assert!(!listed.to_string().contains(secret));
     let row: String =
@@ -164,20 +165,16 @@ async fn whatever_is_wrong_with_a_key_it_is_refused_in_the_same_words() {
     let stack = Stack::shared().await;
     let org = stack.organization().await;
     let good = &org.owner.key;
-    let (start, _) = good.rsplit_once('_').unwrap();
+    let prefix = good.split('_').nth(1).unwrap();
     let zeros = "A".repeat(43);
     let mut messages = Vec::new();
     for key in [
-        format!("{start}_{zeros}"),
+        format!("fh_{prefix}_{zeros}"),
         format!("fh_aaaaaaaaaaaa_{zeros}"),
-        format!("fh_aaaaaaaaaaaa_{}", "é".repeat(43)),
         good[..good.len() - 1].to_owned(),
         format!("{good}A"),
         "fh_'; drop table web.api_keys; --".to_owned(),
     ] {
-        if !key.is_ascii() {
-            continue;
-        }
         let result = list(&with(&org, &key)).await;
         let status = assert_fails(result, Code::Unauthenticated, Reason::CredentialsInvalid, None);
         messages.push(status.message().to_owned());
