@@ -96,6 +96,7 @@ macro_rules! laws {
     (private $resource:ident) => {
         law_tests! { private $resource:
             another_user_of_the_organization_learns_nothing,
+            statements_alone_keep_users_apart,
             whoever_acts_for_nobody_is_refused,
         }
     };
@@ -108,6 +109,7 @@ macro_rules! laws {
         law_tests! { tenants $resource:
             another_organization_learns_nothing,
             another_organization_does_not_see_it_in_lists,
+            statements_alone_keep_organizations_apart,
         }
     };
     (roles $resource:ident) => {

@@ -33,8 +33,7 @@ const SORTED_OF_FEW_MAX: f64 = 500.0;
 const SORTED_OF_TEXT_MAX: f64 = 1000.0;
 
 /// Lists that are not explained here, and why. It may only shrink.
-const ELSEWHERE: [(&str, &str); 5] = [
-    ("ListAgents", "reads runtime.agents; an organization has few"),
+const ELSEWHERE: [(&str, &str); 4] = [
     ("ListAgentShares", "reads runtime.agent_organizations; an agent has few"),
     ("ListExecutions", "web/agents/searches explains it"),
     ("ListExecutionSteps", "of one execution, whose steps have a bound"),

@@ -99,6 +99,19 @@ impl TestDatabase {
         }
     }
 
+    /// Switches off row-level security, of all tables.
+    pub(crate) async fn disable_row_security(&self) {
+        let sql = "do $$
+            declare
+                secured regclass;
+            begin
+                for secured in select oid from pg_class where relrowsecurity and relkind in ('r', 'p') loop
+                    execute format('alter table %s disable row level security', secured);
+                end loop;
+            end $$";
+        sqlx::raw_sql(sql).execute(&self.superuser()).await.expect("a superuser may");
+    }
+
     /// A pool of web-service's role.
     pub fn web(&self) -> PgPool {
         pool(&self.web_url())

@@ -48,20 +48,18 @@ impl Stack {
 
     /// The stack that all tests of this process share. Make an organization in it and keep to that.
     pub async fn shared() -> Arc<Self> {
-        // Not on the test's own runtime, which ends before the others'.
-        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
-            tokio::runtime::Builder::new_multi_thread()
-                .worker_threads(2)
-                .enable_all()
-                .thread_name("shared-stack")
-                .build()
-                .expect("threads can be had")
-        });
+        static STACK: OnceCell<Arc<Stack>> = OnceCell::const_new();
+        STACK.get_or_init(|| Self::builder().start_shared()).await.clone()
+    }
+
+    /// Another one, for those who ask what the services' statements keep apart by themselves: its tables have no row-level security, and the
+    /// services do not look after that again.
+    pub async fn shared_without_policies() -> Arc<Self> {
         static STACK: OnceCell<Arc<Stack>> = OnceCell::const_new();
         let start = || async {
-            let builder = Self::builder().set("DATABASE_CONNECTIONS_MAX", "8");
-            let stack = RUNTIME.spawn(builder.start()).await;
-            Arc::new(stack.expect("the shared stack starts"))
+            let stack = Self::builder().set("PROBE_INTERVAL", "1h").start_shared().await;
+            stack.database.disable_row_security().await;
+            stack
         };
         STACK.get_or_init(start).await.clone()
     }
@@ -125,6 +123,21 @@ impl Builder {
     pub async fn start(self) -> Stack {
         let database = TestDatabase::create().await;
         self.on(database).await
+    }
+
+    /// One that outlives the test that asks for it first.
+    async fn start_shared(self) -> Arc<Stack> {
+        // Not on the test's own runtime, which ends before the others'.
+        static RUNTIME: LazyLock<Runtime> = LazyLock::new(|| {
+            tokio::runtime::Builder::new_multi_thread()
+                .worker_threads(2)
+                .enable_all()
+                .thread_name("shared-stack")
+                .build()
+                .expect("threads can be had")
+        });
+        let stack = RUNTIME.spawn(self.set("DATABASE_CONNECTIONS_MAX", "8").start()).await;
+        Arc::new(stack.expect("the shared stack starts"))
     }
 
     /// [`Builder::start`] on a database that the test has made.

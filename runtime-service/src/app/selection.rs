@@ -44,6 +44,7 @@ pub(super) fn dead_letters(said: Option<DeadLetterSelection>) -> Result<dead_let
         from: time("selection.create_time_from", said.create_time_from)?,
         before: time("selection.create_time_before", said.create_time_before)?,
         ids: ids("selection.execution_ids", &said.execution_ids)?,
+        after: None,
     })
 }
 

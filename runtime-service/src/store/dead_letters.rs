@@ -17,9 +17,18 @@ pub struct Selection {
     pub from: Option<DateTime<Utc>>,
     pub before: Option<DateTime<Utc>>,
     pub ids: Option<Vec<Uuid>>,
+    /// Those behind this one, in the order in which they are redriven.
+    pub after: Option<Place>,
 }
 
-/// Runs a statement over the letters that match: `$1` to `$6` are the organization and the selection.
+/// Where a letter stands in the order in which they are redriven: the oldest first.
+#[derive(Clone, Copy, Debug)]
+pub struct Place {
+    pub created_at: DateTime<Utc>,
+    pub execution: ExecutionId,
+}
+
+/// Runs a statement over the letters that match: `$1` to `$8` are the organization and the selection.
 macro_rules! selected {
     ($head:literal, $tail:literal, $org:expr, $selection:expr $(, $arg:expr)* $(,)?) => {
         sqlx::query!(
@@ -29,13 +38,16 @@ macro_rules! selected {
               and ($3::text is null or d.reason = $3)
               and ($4::timestamptz is null or $4 <= d.created_at)
               and ($5::timestamptz is null or d.created_at < $5)
-              and ($6::uuid[] is null or d.execution_id = any($6)) " + $tail,
+              and ($6::uuid[] is null or d.execution_id = any($6))
+              and ($7::timestamptz is null or (d.created_at, d.execution_id) > ($7, $8)) " + $tail,
             $org.0,
             $selection.agent.map(|it| it.0),
             $selection.reason,
             $selection.from,
             $selection.before,
-            $selection.ids.as_deref()
+            $selection.ids.as_deref(),
+            $selection.after.map(|it| it.created_at),
+            $selection.after.map(|it| it.execution.0)
             $(, $arg)*
         )
     };
@@ -51,7 +63,7 @@ pub async fn count(
 ) -> Result<i64> {
     let row = selected!(
         "select count(*) as \"count!\" from (select 1",
-        "and (not $7 or d.redriven_as is null) limit $8) as matching",
+        "and (not $9 or d.redriven_as is null) limit $10) as matching",
         org,
         selection,
         open,
@@ -62,29 +74,19 @@ pub async fn count(
     Ok(row.count)
 }
 
-/// A letter in the order in which they are redriven.
-#[derive(Clone, Copy, Debug)]
-pub struct Place {
-    pub created_at: DateTime<Utc>,
-    pub execution: ExecutionId,
-}
-
-/// Letters that match and were not redriven, oldest first, at most `limit` of those `after` one.
+/// Letters that match and were not redriven, oldest first, at most `limit`.
 pub async fn open(
     conn: &mut PgConnection,
     org: OrganizationId,
     selection: &Selection,
-    after: Option<Place>,
     limit: i64,
 ) -> Result<Vec<Place>> {
     let rows = selected!(
         "select d.created_at, d.execution_id",
-        "and d.redriven_as is null and ($7::timestamptz is null or (d.created_at, d.execution_id) > ($7, $8))
+        "and d.redriven_as is null
         order by d.created_at, d.execution_id limit $9",
         org,
         selection,
-        after.map(|it| it.created_at),
-        after.map(|it| it.execution.0),
         limit,
     )
     .fetch_all(conn)
@@ -143,7 +145,7 @@ pub async fn purge(
 ) -> Result<u64> {
     let done = selected!(
         "delete from runtime.dead_letters where (org_id, execution_id) in (select d.org_id, d.execution_id",
-        "limit $7 for update skip locked)",
+        "limit $9 for update skip locked)",
         org,
         selection,
         limit,

@@ -166,6 +166,11 @@ impl<R: Resource> World<R> {
         if R::TENANT { Self::new().await } else { Self::on(Arc::new(Stack::start().await)).await }
     }
 
+    /// One where nothing but the services' own statements keeps rows apart.
+    pub(crate) async fn without_policies() -> Self {
+        Self::on(Stack::shared_without_policies().await).await
+    }
+
     async fn on(stack: Arc<Stack>) -> Self {
         let org = stack.organization().await;
         let given = R::prepare(&stack, &org).await;

@@ -59,11 +59,17 @@ pub(super) async fn check(tables: &Tables, db: &Db, found: &mut Findings) {
     check_fruits(tables, db, found).await;
 }
 
-/// Questions, dead letters, and the data of a tree.
+/// Agents, questions, dead letters, and the data of a tree.
 async fn check_fruits(tables: &Tables, db: &Db, found: &mut Findings) {
     let reader = tables.reader();
     let org = reader.org;
     let of_runtime = |name, table| Sent { schema: "runtime", ..own(reader, name, table) };
+    tables.fill_in("runtime", "agents").await;
+    let list = async |tx: &mut PgConnection, page: &PageRequest| {
+        let filter = read::agents::AgentFilter::default();
+        read::agents::list(tx, org, &filter, page).await.unwrap();
+    };
+    check_sent(tables, db, &of_runtime("ListAgents", "agents"), list, found).await;
     tables.fill_in("runtime", "input_requests").await;
     let list = async |tx: &mut PgConnection, page: &PageRequest| {
         let filter = read::input_requests::InputRequestFilter::default();

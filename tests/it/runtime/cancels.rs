@@ -2,21 +2,22 @@
 
 use super::workshop::{
     Workshop,
-    changes::{change, step},
+    changes::{change, event, step},
     quick,
 };
 use runtime_service::{
     engine::EngineConfig,
     store::{
-        executions::Insistence,
+        executions::{self, End, Insistence},
         lease::Lease,
-        turns::{self, Changed},
+        turns::{self, Change, Changed, Fate},
     },
 };
 use serde_json::json;
 use shared_db::{
+    enums::{EventType, StepState},
     error::Reason,
-    ids::{ExecutionId, WorkerId},
+    ids::{AgentId, ExecutionId, WorkerId},
     scope::Scope,
 };
 use std::time::{Duration, Instant};
@@ -149,6 +150,71 @@ async fn asking_at_any_moment_ends_it_once_and_leaves_no_gap() {
     assert!(states.contains("cancelled"), "{states:?}");
     assert!(!states.contains("failed"), "{states:?}");
     engine.stop().await;
+}
+
+/// An execution that a worker holds with a step under way, and how that ends.
+async fn under_way(workshop: &Workshop, agent: AgentId, fate: &Fate) -> Change {
+    workshop.start(agent, json!({})).await;
+    let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 1).await;
+    let begun = change(&claimed[0].lease, Some(step("only")));
+    workshop.change(begun.clone()).await;
+    let mut done = Change { fate: fate.clone(), ..begun };
+    done.steps[0].new = false;
+    done.steps[0].state = StepState::Succeeded;
+    done.actions[0].new = false;
+    done.actions[0].state = StepState::Succeeded;
+    done.events = vec![event(EventType::StepSucceeded)];
+    if let Fate::End(_) = fate {
+        done.events.push(event(EventType::ExecutionSucceeded));
+    }
+    done
+}
+
+/// A write that waits for whoever asks goes by what the row has become, and is made whole or not at all; and so are those of its batch.
+#[tokio::test]
+async fn what_is_written_while_somebody_asks_is_written_whole() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/echo").await;
+    let success = End::Succeeded { output: json!("done") };
+    for (fate, asked, state) in [
+        (Fate::Keep, Changed::Done, "running"),
+        (Fate::KeepUnlessAsked, Changed::Yielded, "running"),
+        (Fate::Leave(Duration::from_mins(1)), Changed::Yielded, "running"),
+        (Fate::End(success), Changed::Done, "succeeded"),
+    ] {
+        for position in 0..3 {
+            let mut batch = Vec::new();
+            for _ in 0..3 {
+                batch.push(under_way(&workshop, agent, &fate).await);
+            }
+            let ids: Vec<_> = batch.iter().map(|it| it.lease.execution).collect();
+            let mut asking = workshop.db.begin(Scope::Tenant(workshop.org, None)).await.unwrap();
+            let insistence = Insistence { force: false, grace: Duration::from_mins(1) };
+            let id = ids[position];
+            executions::cancel(&mut asking, workshop.org, id, "", insistence).await.unwrap();
+            let db = workshop.db.clone();
+            let writing = tokio::spawn(async move {
+                let mut tx = db.begin_by_key(Scope::Platform).await.unwrap();
+                let applied = turns::apply(&mut tx, &batch).await.unwrap();
+                tx.commit().await.unwrap();
+                applied.changed
+            });
+            workshop.database.until_somebody_waits().await;
+            asking.commit().await.unwrap();
+            let mut expected = [Changed::Done; 3];
+            expected[position] = asked;
+            assert_eq!(writing.await.unwrap(), expected, "{fate:?}, {position}");
+            assert_eq!(workshop.standing(id).await.state, state, "{fate:?}, {position}");
+            for (it, changed) in ids.into_iter().zip(expected) {
+                workshop.check(it).await;
+                let sql = "select state::text from runtime.execution_steps where execution_id = $1";
+                let step: String =
+                    sqlx::query_scalar(sql).bind(it.0).fetch_one(&workshop.root).await.unwrap();
+                let written = if changed == Changed::Done { "succeeded" } else { "running" };
+                assert_eq!(step, written, "{fate:?}, {position}");
+            }
+        }
+    }
 }
 
 #[tokio::test]

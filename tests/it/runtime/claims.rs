@@ -152,7 +152,7 @@ async fn a_long_call_keeps_its_lease() {
 }
 
 #[tokio::test]
-async fn a_stopping_engine_hands_its_work_back_at_once() {
+async fn a_stopping_engine_hands_its_work_back_within_a_second() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("idempotent", "/slow?ms=1500").await;
     let id = workshop.start(agent, json!({})).await;

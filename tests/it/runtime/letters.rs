@@ -4,7 +4,7 @@ use super::{
     waits::Desk,
     workshop::{Workshop, changes, quick},
 };
-use common_api::types::{RedriveBatch, StepDecision};
+use common_api::types::{DeadLetterSelection, RedriveBatch, StepDecision};
 use runtime_service::{
     engine::EngineConfig,
     store::{executions::NewExecution, turns::StepRow},
@@ -17,7 +17,7 @@ use shared_db::{
     maintain,
 };
 use sqlx::{Connection, PgConnection};
-use std::time::Duration;
+use std::{collections::HashSet, time::Duration};
 
 async fn letters(workshop: &Workshop) -> Vec<(ExecutionId, String, Option<uuid::Uuid>)> {
     let rows: Vec<(uuid::Uuid, String, Option<uuid::Uuid>)> = sqlx::query_as(
@@ -153,6 +153,46 @@ async fn nothing_is_redriven_of_an_agent_that_is_gone() {
     let new = only(&desk.redrive(&[old]).await);
     assert_eq!(workshop.ended(new).await.state, "succeeded");
     engine.stop().await;
+}
+
+/// Files `count` letters of executions like this one, older than its own.
+async fn file_copies(workshop: &Workshop, id: ExecutionId, count: i32) {
+    let executions = "
+        insert into runtime.agent_executions
+        select (jsonb_populate_record(e, jsonb_build_object('id', gen_random_uuid()))).*
+        from runtime.agent_executions as e, generate_series(1, $2)
+        where e.id = $1";
+    let letters = "
+        insert into runtime.dead_letters
+        select (jsonb_populate_record(d, jsonb_build_object('execution_id', e.id, 'created_at', d.created_at - interval '1 hour'))).*
+        from runtime.dead_letters as d, runtime.agent_executions as e
+        where d.execution_id = $1 and e.id <> $1";
+    let query = sqlx::query(executions).bind(id.0).bind(count);
+    query.execute(&workshop.root).await.unwrap();
+    sqlx::query(letters).bind(id.0).execute(&workshop.root).await.unwrap();
+}
+
+#[tokio::test]
+async fn behind_those_that_were_left_alone_another_call_goes_on() {
+    let workshop = Workshop::new().await;
+    let agent = keeper(&workshop, "/status/503").await;
+    let engine = workshop.engine(quick());
+    let old = failed(&workshop, workshop.new_execution(agent, json!({}))).await;
+    engine.stop().await;
+    file_copies(&workshop, old, 1001).await;
+    let gone = "update runtime.agents set deleted_at = now()";
+    sqlx::query(gone).execute(&workshop.root).await.unwrap();
+    let desk = Desk::of(&workshop);
+    let all = || DeadLetterSelection { agent_id: agent.to_string(), ..Default::default() };
+    let first = desk.redrive_after(all(), None).await;
+    assert_eq!((first.matched, first.redriven, first.done), (1000, 0, false));
+    let last = first.last.clone().unwrap();
+    let skipped: HashSet<_> = first.skipped.into_iter().map(|it| it.execution_id).collect();
+    assert!(skipped.len() == 1000 && skipped.contains(&last.execution_id));
+    let rest = desk.redrive_after(all(), Some(last)).await;
+    assert_eq!((rest.matched, rest.redriven, rest.done), (2, 0, true));
+    assert!(rest.skipped.iter().all(|it| !skipped.contains(&it.execution_id)), "{rest:?}");
+    assert_eq!(rest.last.unwrap().execution_id, old.to_string(), "its own letter is the youngest");
 }
 
 #[tokio::test]

@@ -94,7 +94,17 @@ impl Desk {
             execution_ids: ids.iter().map(ToString::to_string).collect(),
             ..Default::default()
         };
-        let request = pb::RedriveDeadLettersRequest { selection: Some(selection), dry_run: false };
+        self.redrive_after(selection, None).await
+    }
+
+    /// Redrives the letters that match, of those behind one.
+    pub(super) async fn redrive_after(
+        &self,
+        selection: types::DeadLetterSelection,
+        after: Option<types::LetterPlace>,
+    ) -> types::RedriveBatch {
+        let selection = Some(selection);
+        let request = pb::RedriveDeadLettersRequest { selection, dry_run: false, after };
         self.letters.redrive(&self.caller(None), request).await.unwrap()
     }
 

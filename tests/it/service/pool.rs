@@ -118,7 +118,7 @@ async fn a_transaction_that_is_dropped_is_over_although_nobody_uses_its_connecti
 }
 
 #[tokio::test]
-async fn nobody_waits_for_what_another_has_left_unfinished() {
+async fn what_another_has_left_unfinished_is_gone_round_within_a_second() {
     let database = TestDatabase::create().await;
     let (db, root) = (database.db(Service::Web), database.superuser());
     let mut left = db.begin(tenant()).await.unwrap();

@@ -4,19 +4,20 @@ use super::{BATCH, COUNTED_MAX, DeadLetters, deadline_near, selection};
 use crate::{
     app::executions::keyed::{self, Policies},
     store::{
-        dead_letters::{self, Selection},
+        dead_letters::{self, Place, Selection},
         executions::{self, Insistence, NewExecution, forks},
         steps::{self, Step},
     },
 };
-use common_api::types::{ConflictPolicy, RedriveBatch, ReusePolicy, SkippedLetter};
+use common_api::types::{ConflictPolicy, LetterPlace, RedriveBatch, ReusePolicy, SkippedLetter};
 use runtime_api::v1 as pb;
 use shared_db::{
     contract::Contract,
     enums::StepState,
     error::{Error, Reason, Result, reason_name},
     ids::ExecutionId,
-    service::{Caller, trace_context},
+    service::{Caller, id, trace_context},
+    wire,
 };
 use sqlx::PgConnection;
 use std::time::Duration;
@@ -31,13 +32,14 @@ impl DeadLetters {
         caller: &Caller,
         request: pb::RedriveDeadLettersRequest,
     ) -> Result<RedriveBatch> {
-        let selection = selection::dead_letters(request.selection)?;
+        let mut selection = selection::dead_letters(request.selection)?;
+        selection.after = request.after.as_ref().map(place).transpose()?;
         if request.dry_run {
             let matched = self.count(caller, &selection, true).await?;
             return Ok(RedriveBatch { matched, done: matched < COUNTED_MAX, ..Default::default() });
         }
         let mut batch = RedriveBatch::default();
-        let redriven = self.redrive_all(caller, &selection, &mut batch).await;
+        let redriven = self.redrive_all(caller, selection, &mut batch).await;
         if batch.redriven > 0 {
             self.core.wake.work_of(caller.org()?);
         }
@@ -54,22 +56,24 @@ impl DeadLetters {
     async fn redrive_all(
         &self,
         caller: &Caller,
-        selection: &Selection,
+        mut selection: Selection,
         batch: &mut RedriveBatch,
     ) -> Result<()> {
-        let mut after = None;
         loop {
             let mut tx = self.core.db.begin_search(caller.scope()?).await?;
-            let letters =
-                dead_letters::open(&mut tx, caller.org()?, selection, after, BATCH).await?;
+            let letters = dead_letters::open(&mut tx, caller.org()?, &selection, BATCH).await?;
             drop(tx);
-            after = letters.last().copied().or(after);
+            selection.after = letters.last().copied().or(selection.after);
             for letter in &letters {
                 let told = batch.execution_ids.len().max(batch.skipped.len());
                 if deadline_near() || TOLD_MAX <= told {
                     return Ok(());
                 }
                 self.redrive_one(caller, letter.execution, batch).await?;
+                batch.last = Some(LetterPlace {
+                    create_time: Some(wire::timestamp(letter.created_at)),
+                    execution_id: letter.execution.to_string(),
+                });
             }
             if i64::try_from(letters.len()).unwrap_or(BATCH) < BATCH {
                 batch.done = true;
@@ -108,6 +112,13 @@ impl DeadLetters {
         batch.matched += 1;
         Ok(())
     }
+}
+
+fn place(it: &LetterPlace) -> Result<Place> {
+    let field = "after.create_time";
+    let time = it.create_time.ok_or_else(|| Error::invalid(field, "is required"))?;
+    let created_at = wire::time(field, time)?;
+    Ok(Place { created_at, execution: id("after.execution_id", &it.execution_id)? })
 }
 
 /// Starts an execution in the place of `old`: as a start would, and with its steps.

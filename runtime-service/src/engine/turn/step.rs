@@ -34,6 +34,7 @@ use tracing::Instrument;
 const SHORT_DELAY: Duration = Duration::from_secs(1);
 
 /// What became of a step before.
+#[expect(clippy::large_enum_variant, reason = "one lives at a time, and is taken apart at once")]
 pub(crate) enum Found<'k> {
     /// It has been done.
     Output(Value),

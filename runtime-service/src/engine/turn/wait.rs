@@ -6,8 +6,7 @@
 
 use super::{
     super::state::Verb,
-    Stop, Turn,
-    locked,
+    Stop, Turn, locked,
     step::{Due, Finish, NewStep},
 };
 use crate::store::{

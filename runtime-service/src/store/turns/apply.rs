@@ -3,6 +3,10 @@
 //! What belongs to the changes comes as flat lists, each item with the position of its change: JSON for each change would be read
 //! once and taken apart once more. The lists meet the changes in a full join, because that is done by hashing or sorting, however few
 //! rows the planner expects; a join that could be a nested loop would be one, over all the items for each of five hundred changes.
+//!
+//! Whoever asks an execution to stop changes its rows between this statement's snapshot and its locks. PostgreSQL then joins the newest version of
+//! such a row once more to what it was found by (`EvalPlanQual`), which it can from one materialized list, and not from two that are read
+//! one after the other: of those it takes the first row for each, and the others would not be written.
 
 use super::{ActionRow, Change, EventRow, StepRow};
 use crate::store::queue::AGEING_STEP_MS;
@@ -76,7 +80,7 @@ macro_rules! statement {
                 rank = (extract(epoch from now()) * 1000)::bigint + kept.delay_ms + (q.priority - 3) * $15::bigint
             from kept
             where q.org_id = any(array[kept.org_id]) and q.execution_id = kept.execution_id and kept.delay_ms is not null and not kept.yielded
-        ), good as (
+        ), good as materialized (
             select org_id, execution_id, begun_at, ends, state, output, reason, message, step_key, dead_letter, events, position, attempt
             from kept
             where not yielded

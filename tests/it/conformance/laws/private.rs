@@ -23,7 +23,15 @@ fn requests<R: Resource>(world: &World<R>, id: &str) -> Vec<(String, Value)> {
 
 /// The owner of the organization is told of another's row what is told of an id that nothing ever had.
 pub(crate) async fn another_user_of_the_organization_learns_nothing<R: Resource>() {
-    let world = World::<R>::new().await;
+    others_learn_nothing(World::<R>::new().await).await;
+}
+
+/// By policy and by statement: the second is as good without the first.
+pub(crate) async fn statements_alone_keep_users_apart<R: Resource>() {
+    others_learn_nothing(World::<R>::without_policies().await).await;
+}
+
+async fn others_learn_nothing<R: Resource>(world: World<R>) {
     let before = world.create().await;
     let (owner, unknown) = (world.org.owner(), unknown_id());
     let id = World::<R>::id(&before);

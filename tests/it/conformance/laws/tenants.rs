@@ -11,7 +11,22 @@ use tonic::Status;
 
 /// What somebody with every right in another organization is told, byte for byte, is what is told of an id that nothing ever had.
 pub(crate) async fn another_organization_learns_nothing<R: Resource>() {
-    let (mine, theirs) = (World::<R>::new().await, World::<R>::new().await);
+    others_learn_nothing(&World::<R>::new().await, &World::<R>::new().await).await;
+}
+
+pub(crate) async fn another_organization_does_not_see_it_in_lists<R: Resource>() {
+    others_lists_do_not_show_it(&World::<R>::new().await, &World::<R>::new().await).await;
+}
+
+/// By policy and by statement: the second is as good without the first.
+pub(crate) async fn statements_alone_keep_organizations_apart<R: Resource>() {
+    let mine = World::<R>::without_policies().await;
+    let theirs = World::<R>::without_policies().await;
+    others_learn_nothing(&mine, &theirs).await;
+    others_lists_do_not_show_it(&mine, &theirs).await;
+}
+
+async fn others_learn_nothing<R: Resource>(mine: &World<R>, theirs: &World<R>) {
     let before = mine.create().await;
     let owner = R::mighty(&theirs.org);
     for verb in ["Get", "Update", R::DELETE] {
@@ -33,16 +48,15 @@ pub(crate) async fn another_organization_learns_nothing<R: Resource>() {
         let (seen, never) = (ask(id).await, ask(&unknown).await);
         assert_eq!(without_id(&seen, id), without_id(&never, &unknown), "{method}");
     }
-    assert_unchanged(&mine, &before).await;
+    assert_unchanged(mine, &before).await;
 }
 
-pub(crate) async fn another_organization_does_not_see_it_in_lists<R: Resource>() {
-    let (mine, theirs) = (World::<R>::new().await, World::<R>::new().await);
+async fn others_lists_do_not_show_it<R: Resource>(mine: &World<R>, theirs: &World<R>) {
     let id = World::<R>::id(&mine.create().await).to_owned();
     let shown = async |world: &World<R>| -> bool {
         let (items, _): (Vec<Value>, _) = world.list(json!({ "page_size": 1000 })).await.unwrap();
         items.iter().any(|it| World::<R>::id(it) == id)
     };
-    assert!(shown(&mine).await);
-    assert!(!shown(&theirs).await);
+    assert!(shown(mine).await);
+    assert!(!shown(theirs).await);
 }

@@ -46,6 +46,11 @@ async fn what_does_not_say_which_or_names_nonsense_is_refused() {
             json!({ "selection": { "reason": "CANCELLED" }, "request_id": "r" }),
             "selection.reason",
         ),
+        (
+            "RedriveDeadLetters",
+            json!({ "selection": { "reason": "WORKER_LOST" }, "request_id": "r", "after": { "execution_id": "x" } }),
+            "after.execution_id",
+        ),
         ("PurgeDeadLetters", json!({}), "selection"),
         ("PurgeDeadLetters", json!({ "selection": { "agent_id": "x" } }), "selection.agent_id"),
         ("ListDeadLetters", json!({ "agent_id": "x" }), "agent_id"),
@@ -145,6 +150,29 @@ async fn a_letter_whose_agent_is_gone_is_left_alone_and_the_answer_says_why() {
     assert!(skipped["message"].as_str().unwrap().contains(&agent), "{skipped:#}");
     assert_eq!(redrive(&org, request).await, done, "the same again has the first answer");
     assert_eq!(letters(&org, json!({})).await[0]["redriven_as"], "");
+}
+
+#[tokio::test]
+async fn those_behind_a_letter_are_counted_and_redriven_without_it() {
+    let (_stack, org) = world().await;
+    let remote = Remote::start().await;
+    let agent = agent(&org, &remote, "/status/503").await;
+    let (a, b) = (failed(&org, &agent).await, failed(&org, &agent).await);
+    let first = letters(&org, json!({})).await.pop().unwrap();
+    let place = json!({ "create_time": first["create_time"], "execution_id": a });
+    let behind = json!({ "selection": { "agent_id": agent }, "after": place });
+    let mut dry = behind.clone();
+    dry["dry_run"] = json!(true);
+    assert_eq!(redrive(&org, dry).await["matched"], "1");
+    let mut request = behind;
+    request["request_id"] = json!(fresh());
+    let done = redrive(&org, request).await;
+    assert_eq!(
+        (&done["redriven"], &done["done"], &done["last"]["execution_id"]),
+        (&json!("1"), &json!(true), &json!(b))
+    );
+    let first = letters(&org, json!({})).await.into_iter().find(|it| it["execution_id"] == a);
+    assert_eq!(first.unwrap()["redriven_as"], "");
 }
 
 #[tokio::test]

@@ -23,8 +23,8 @@ pub async fn redrive(
     caller: &Caller,
     request: pb::RedriveDeadLettersRequest,
 ) -> Result<RedriveBatch> {
-    let pb::RedriveDeadLettersRequest { selection, dry_run, request_id } = request;
-    let request = rt::RedriveDeadLettersRequest { selection, dry_run };
+    let pb::RedriveDeadLettersRequest { selection, dry_run, request_id, after } = request;
+    let request = rt::RedriveDeadLettersRequest { selection, dry_run, after };
     if dry_run {
         return app.runtime.redrive_dead_letters(Actor::of(caller)?, request).await;
     }
