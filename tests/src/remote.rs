@@ -124,6 +124,11 @@ impl Remote {
         self.shared.log().clone()
     }
 
+    /// How many requests have neither been answered nor given up.
+    pub fn under_way(&self) -> usize {
+        self.shared.log().iter().filter(|it| it.answered.is_none() && it.cut.is_none()).count()
+    }
+
     /// From now on `/work` is answered like this.
     pub fn set_mood(&self, mood: Mood) {
         *self.shared.mood.lock().expect("no holder panics") = mood;

@@ -21,10 +21,25 @@ use tokio::time::Instant;
 /// How long a process that was asked to stop may take.
 const STOP_TIME_MAX: Duration = Duration::from_secs(30);
 
+/// A runtime-service that ends or freezes is to leave something: so many calls are under way by then, each of them at one of the replicas.
+const UNDER_WAY: usize = 5;
+/// How long that is waited for.
+const UNDER_WAY_MAX: Duration = Duration::from_secs(4);
+
 impl World {
     /// Waits as long as the act says and does what it says.
     pub async fn strike(&mut self, act: Act) -> Result<()> {
         self.rest(act.calm).await;
+        let takes_work = matches!(
+            act.fault,
+            Fault::Kill(Victim::Runtime(_))
+                | Fault::Stop(Victim::Runtime(_))
+                | Fault::Freeze(Victim::Runtime(_))
+        );
+        // One that follows another at once is to come at once.
+        if takes_work && !act.calm.is_zero() {
+            self.until_calls_are_under_way().await;
+        }
         eprintln!("  {} {}", now().format("%H:%M:%S%.3f"), act.fault);
         let begun = now();
         match act.fault {
@@ -66,6 +81,13 @@ impl World {
             }
         }
         Ok(())
+    }
+
+    async fn until_calls_are_under_way(&mut self) {
+        let give_up = Instant::now() + UNDER_WAY_MAX;
+        while self.remote.under_way() < UNDER_WAY && Instant::now() < give_up {
+            self.rest(Duration::from_millis(20)).await;
+        }
     }
 
     async fn storm(&mut self, every: Duration, lasts: Duration) {
