@@ -60,11 +60,13 @@ pub(super) async fn serve(stream: TcpStream, shared: Arc<Shared>) -> io::Result<
     while let Some(request) = read(&mut stream).await? {
         let number = shared.note(request.clone());
         let answer = tokio::select! {
-            answer = behaviour::answer(&request, &shared) => answer,
+            // On a busy machine both may have come to pass by the time that anybody looks: whoever has gone away is answered nothing.
+            biased;
             () = gone(&mut stream) => {
                 shared.amend(number, |it| it.cut = Some(Instant::now()));
                 return Ok(());
             }
+            answer = behaviour::answer(&request, &shared) => answer,
         };
         match answer {
             Answer::Response { status, headers, body } => {
