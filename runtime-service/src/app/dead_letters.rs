@@ -34,7 +34,7 @@ impl DeadLetters {
         request: pb::PurgeDeadLettersRequest,
     ) -> Result<PurgeBatch> {
         let org = caller.org()?;
-        let selection = selection::dead_letters(request.selection)?;
+        let selection = selection::dead_letters(request.selection, None)?;
         if request.dry_run {
             let matched = self.count(caller, &selection, false).await?;
             return Ok(PurgeBatch { matched, done: matched < COUNTED_MAX, purged: 0 });

@@ -1,7 +1,7 @@
 //! What a request selects, as the stores speak of it. Nothing selected is refused: that all was meant has to be said.
 
 use crate::store::{dead_letters, executions};
-use common_api::types::{DeadLetterSelection, ExecutionSelection, ExecutionState};
+use common_api::types::{DeadLetterSelection, ExecutionSelection, ExecutionState, LetterPlace};
 use prost_types::Timestamp;
 use shared_db::{
     enums,
@@ -32,8 +32,11 @@ pub(super) fn executions(said: Option<ExecutionSelection>) -> Result<executions:
     })
 }
 
-/// Dead letters.
-pub(super) fn dead_letters(said: Option<DeadLetterSelection>) -> Result<dead_letters::Selection> {
+/// Dead letters, of those behind `after` if one is named.
+pub(super) fn dead_letters(
+    said: Option<DeadLetterSelection>,
+    after: Option<LetterPlace>,
+) -> Result<dead_letters::Selection> {
     let said = said.unwrap_or_default();
     if said == DeadLetterSelection::default() {
         return Err(nothing());
@@ -44,8 +47,15 @@ pub(super) fn dead_letters(said: Option<DeadLetterSelection>) -> Result<dead_let
         from: time("selection.create_time_from", said.create_time_from)?,
         before: time("selection.create_time_before", said.create_time_before)?,
         ids: ids("selection.execution_ids", &said.execution_ids)?,
-        after: None,
+        after: after.map(place).transpose()?,
     })
+}
+
+fn place(LetterPlace { create_time, execution_id }: LetterPlace) -> Result<dead_letters::Place> {
+    let field = "after.create_time";
+    let created_at =
+        time(field, create_time)?.ok_or_else(|| Error::invalid(field, "is required"))?;
+    Ok(dead_letters::Place { created_at, execution: id("after.execution_id", &execution_id)? })
 }
 
 fn nothing() -> Error {

@@ -83,6 +83,12 @@ async fn failed(workshop: &Workshop, new: NewExecution) -> ExecutionId {
     id
 }
 
+/// Deletes all agents, or brings them back.
+async fn delete_agents(workshop: &Workshop, gone: bool) {
+    let sql = "update runtime.agents set deleted_at = case when $1 then now() end";
+    sqlx::query(sql).bind(gone).execute(&workshop.root).await.unwrap();
+}
+
 /// The execution in the place of the one letter that was redriven.
 fn only(batch: &RedriveBatch) -> ExecutionId {
     assert_eq!((batch.matched, batch.redriven, batch.done), (1, 1, true), "{batch:?}");
@@ -144,12 +150,10 @@ async fn nothing_is_redriven_of_an_agent_that_is_gone() {
     let agent = keeper(&workshop, "/flaky?fail=1").await;
     let engine = workshop.engine(quick());
     let old = failed(&workshop, workshop.new_execution(agent, json!({}))).await;
-    let gone = "update runtime.agents set deleted_at = now()";
-    sqlx::query(gone).execute(&workshop.root).await.unwrap();
+    delete_agents(&workshop, true).await;
     let desk = Desk::of(&workshop);
     is_skipped(&workshop, &desk, old, "RESOURCE_NOT_FOUND", "gone, or not shared").await;
-    let back = "update runtime.agents set deleted_at = null";
-    sqlx::query(back).execute(&workshop.root).await.unwrap();
+    delete_agents(&workshop, false).await;
     let new = only(&desk.redrive(&[old]).await);
     assert_eq!(workshop.ended(new).await.state, "succeeded");
     engine.stop().await;
@@ -180,8 +184,7 @@ async fn behind_those_that_were_left_alone_another_call_goes_on() {
     let old = failed(&workshop, workshop.new_execution(agent, json!({}))).await;
     engine.stop().await;
     file_copies(&workshop, old, 1001).await;
-    let gone = "update runtime.agents set deleted_at = now()";
-    sqlx::query(gone).execute(&workshop.root).await.unwrap();
+    delete_agents(&workshop, true).await;
     let desk = Desk::of(&workshop);
     let all = || DeadLetterSelection { agent_id: agent.to_string(), ..Default::default() };
     let first = desk.redrive_after(all(), None).await;

@@ -4,7 +4,7 @@ use super::{BATCH, COUNTED_MAX, DeadLetters, deadline_near, selection};
 use crate::{
     app::executions::keyed::{self, Policies},
     store::{
-        dead_letters::{self, Place, Selection},
+        dead_letters::{self, Selection},
         executions::{self, Insistence, NewExecution, forks},
         steps::{self, Step},
     },
@@ -16,7 +16,7 @@ use shared_db::{
     enums::StepState,
     error::{Error, Reason, Result, reason_name},
     ids::ExecutionId,
-    service::{Caller, id, trace_context},
+    service::{Caller, trace_context},
     wire,
 };
 use sqlx::PgConnection;
@@ -32,8 +32,7 @@ impl DeadLetters {
         caller: &Caller,
         request: pb::RedriveDeadLettersRequest,
     ) -> Result<RedriveBatch> {
-        let mut selection = selection::dead_letters(request.selection)?;
-        selection.after = request.after.as_ref().map(place).transpose()?;
+        let selection = selection::dead_letters(request.selection, request.after)?;
         if request.dry_run {
             let matched = self.count(caller, &selection, true).await?;
             return Ok(RedriveBatch { matched, done: matched < COUNTED_MAX, ..Default::default() });
@@ -112,13 +111,6 @@ impl DeadLetters {
         batch.matched += 1;
         Ok(())
     }
-}
-
-fn place(it: &LetterPlace) -> Result<Place> {
-    let field = "after.create_time";
-    let time = it.create_time.ok_or_else(|| Error::invalid(field, "is required"))?;
-    let created_at = wire::time(field, time)?;
-    Ok(Place { created_at, execution: id("after.execution_id", &it.execution_id)? })
 }
 
 /// Starts an execution in the place of `old`: as a start would, and with its steps.

@@ -51,6 +51,11 @@ async fn what_does_not_say_which_or_names_nonsense_is_refused() {
             json!({ "selection": { "reason": "WORKER_LOST" }, "request_id": "r", "after": { "execution_id": "x" } }),
             "after.execution_id",
         ),
+        (
+            "RedriveDeadLetters",
+            json!({ "selection": { "reason": "WORKER_LOST" }, "request_id": "r", "after": { "execution_id": fresh() } }),
+            "after.create_time",
+        ),
         ("PurgeDeadLetters", json!({}), "selection"),
         ("PurgeDeadLetters", json!({ "selection": { "agent_id": "x" } }), "selection.agent_id"),
         ("ListDeadLetters", json!({ "agent_id": "x" }), "agent_id"),
