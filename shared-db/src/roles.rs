@@ -3,7 +3,7 @@
 //! Roles belong to the cluster and not to one database. Several databases may be migrated at once (tests do), so the shared
 //! catalog itself is the lock, and it is taken only when something differs.
 
-mod scram;
+pub mod scram;
 
 use crate::{contract::Contract, quote, scope::Service};
 use anyhow::{Context, Result, bail};
@@ -166,7 +166,7 @@ async fn new_password(
     if stored.flatten().is_some_and(|it| scram::matches(&it, password)) {
         return Ok(None);
     }
-    let verifier = scram::verifier(password)
+    let verifier = scram::verifier(password, scram::ITERATIONS)
         .with_context(|| format!("the password of {role} can't be used"))?;
     let (role, verifier) = (quote::ident(role), quote::literal(&verifier));
     Ok(Some(format!("alter role {role} password {verifier}")))

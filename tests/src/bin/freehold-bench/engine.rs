@@ -30,8 +30,9 @@ pub(crate) struct EngineArgs {
     /// What to measure of the engine.
     #[arg(long, value_delimiter = ',', default_values_t = Case::USUAL)]
     cases: Vec<Case>,
-    /// Executions that the engine does at a time.
-    #[arg(long, default_value_t = 1000)]
+    /// Executions that the engine does at a time; the best number found, as peers have their best settings. A drain is measured by the
+    /// service's default as well.
+    #[arg(long, default_value_t = 2000)]
     concurrency: u32,
     /// At full size: a million in the tables, 100,000 queued, a minute under a snapshot, ten minutes of load, a flood of a million.
     #[arg(long)]

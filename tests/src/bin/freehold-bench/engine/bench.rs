@@ -19,6 +19,7 @@ use std::{
 };
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
+use uuid::Uuid;
 
 /// A migrated database that nobody is connected to.
 pub(crate) const TEMPLATE: &str = "bench_template";
@@ -130,9 +131,11 @@ impl Bench {
     pub(super) async fn until_empty(&self, org: OrganizationId) -> Result<()> {
         loop {
             self.looks.fetch_add(1, Ordering::Relaxed);
-            let sql = "select exists (select from runtime.execution_queue where org_id = $1)";
-            let left: bool = sqlx::query_scalar(sql).bind(org.0).fetch_one(&self.owner).await?;
-            if !left {
+            // From the end: what was done is stepped over from the beginning on, which took a tenth of a core.
+            let sql = "select execution_id from runtime.execution_queue where org_id = $1 order by execution_id desc limit 1";
+            let left: Option<Uuid> =
+                sqlx::query_scalar(sql).bind(org.0).fetch_optional(&self.owner).await?;
+            if left.is_none() {
                 return Ok(());
             }
             tokio::time::sleep(LOOK_INTERVAL).await;

@@ -10,6 +10,7 @@ use super::{
 };
 use crate::figures::Figure;
 use anyhow::Result;
+use runtime_service::engine::EngineConfig;
 use sqlx::{Connection, PgConnection};
 use std::time::{Duration, Instant};
 
@@ -21,8 +22,18 @@ const NOOP: Told = Told {
     how: "from the start of the engine to the commit of the last end; what is in the queue was there before",
 };
 
-/// Fills the queue and drains it.
+/// Fills the queue and drains it, by as many hands as do best, and by as many as a service has by default.
 pub(super) async fn drain(server: &Server<'_>) -> Result<Vec<Figure>> {
+    let mut figures = observed(server).await?;
+    let concurrency = EngineConfig::default().worker_concurrency;
+    let rate = plain(&Server { concurrency, ..*server }).await?;
+    let told = Told { setting: "in process, concurrency by default", ..NOOP };
+    figures.push(told.figure("noop_per_second", rate, "executions/s"));
+    Ok(figures)
+}
+
+/// A drain, and what it costs.
+async fn observed(server: &Server<'_>) -> Result<Vec<Figure>> {
     let bench = Bench::prepare(server).await?;
     let began = Instant::now();
     bench.filler.fill(server.executions).await?;
