@@ -11,6 +11,7 @@
 //! - [`chaos`]: replicas under load, what goes wrong with them, and the reckoning;
 //! - [`steady`]: a steady load, and what became of each call;
 //! - [`wire`]: one that counts what is said on it;
+//! - [`kernel`]: what processes take of the machine;
 //! - [`remote`]: an HTTP server that stands for a SaaS and keeps the log that tests believe instead of ours;
 //! - [`s3`]: a fake that speaks S3, and checks the signatures of what it is asked;
 //! - [`errors`]: what a status says to a program.
@@ -21,6 +22,7 @@ pub mod client;
 pub mod database;
 pub mod doors;
 pub mod errors;
+pub mod kernel;
 pub mod netns;
 pub mod org;
 pub mod process;

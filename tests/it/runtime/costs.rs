@@ -5,6 +5,8 @@
 
 #![expect(clippy::cast_precision_loss, reason = "counts of a test are small")]
 
+mod computing;
+
 use super::workshop::{Workshop, runtime_db_at, until};
 use freehold_tests::{
     process::{Process, filter_runner},
@@ -71,6 +73,21 @@ async fn an_execution_that_does_nothing_costs_no_more_than_it_did() {
 }
 
 #[tokio::test]
+async fn ends_that_find_no_room_are_counted() {
+    let workshop = Workshop::new().await;
+    let full = "alter table runtime.agent_executions set (fillfactor = 100)";
+    sqlx::query(full).execute(&workshop.root).await.unwrap();
+    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
+    start(&workshop, &meter, agent, BATCH).await;
+    let engine = workshop.engine_at(&workshop.database.runtime_url(), EngineConfig::default());
+    until("the queue to be empty", Duration::from_mins(1), async || !queued(&workshop).await).await;
+    engine.stop().await;
+    let moved = moved(&workshop).await;
+    assert!(MOVED_MAX < moved as f64 / BATCH as f64, "{moved} of {BATCH}");
+}
+
+#[tokio::test]
 async fn an_engine_without_work_asks_little() {
     let workshop = Workshop::new().await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
@@ -127,16 +144,7 @@ async fn waiting_executions_cost_the_process_no_memory() {
     let sleeper = workshop.agent(sleep).await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
     start(&workshop, &meter, sleeper, WARM).await;
-    let settings = settings::runtime(
-        &Settings::default(),
-        &[
-            ("DATABASE_URL", workshop.database.runtime_url()),
-            ("WORKER_CONCURRENCY", "64".to_owned()),
-        ],
-    );
-    filter_runner().await;
-    let mut process = Process::spawn("runtime-service", settings);
-    process.until_serving().await;
+    let process = service(&workshop, 64).await;
     let before = memory_when_all_sleep(&workshop, &process, WARM).await;
     start(&workshop, &meter, sleeper, WAITING).await;
     let after = memory_when_all_sleep(&workshop, &process, WARM + WAITING).await;
@@ -156,6 +164,21 @@ async fn memory_when_all_sleep(workshop: &Workshop, process: &Process, count: us
     // What the last of them took is given back.
     tokio::time::sleep(Duration::from_secs(1)).await;
     process.memory()
+}
+
+/// The real binary at work.
+async fn service(workshop: &Workshop, concurrency: u32) -> Process {
+    let settings = settings::runtime(
+        &Settings::default(),
+        &[
+            ("DATABASE_URL", workshop.database.runtime_url()),
+            ("WORKER_CONCURRENCY", concurrency.to_string()),
+        ],
+    );
+    filter_runner().await;
+    let mut process = Process::spawn("runtime-service", settings);
+    process.until_serving().await;
+    process
 }
 
 /// In batches, through the meter.
@@ -273,16 +296,21 @@ async fn end_of_wal(workshop: &Workshop) -> String {
     sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
 }
 
+/// A connection adds what it has counted when it ends, a little after it was closed.
+async fn all_is_counted() {
+    tokio::time::sleep(Duration::from_millis(500)).await;
+}
+
 /// Rows of the runtime that were inserted, updated and deleted.
 async fn rows_written(workshop: &Workshop) -> i64 {
-    // A connection adds what it has counted when it ends, a little after it was closed.
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    all_is_counted().await;
     let sql = "select coalesce(sum(n_tup_ins + n_tup_upd + n_tup_del), 0)::bigint
                from pg_stat_user_tables where schemaname = 'runtime'";
     sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
 }
 
 async fn moved(workshop: &Workshop) -> i64 {
+    all_is_counted().await;
     let sql = "select n_tup_upd - n_tup_hot_upd from pg_stat_user_tables where relid = 'runtime.agent_executions'::regclass";
     sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap()
 }

@@ -3,6 +3,7 @@
 use super::{Environment, binaries, ports::free_ports};
 use crate::{
     doors::{channel, health_by},
+    kernel,
     netns::{self, Host},
     settings::Resolved,
 };
@@ -150,11 +151,7 @@ impl Process {
 
     /// Bytes of memory that it holds now.
     pub fn memory(&self) -> u64 {
-        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()));
-        let status = status.expect("it lives, on Linux");
-        let line = status.lines().find_map(|it| it.strip_prefix("VmRSS:"));
-        let kib = line.and_then(|it| it.trim().strip_suffix(" kB")).map(str::parse::<u64>);
-        kib.expect("the kernel says so").expect("a number") << 10
+        kernel::memory(self.id()).expect("it lives, on Linux")
     }
 
     /// All that it has logged, in all its lives.

@@ -9,7 +9,6 @@ mod drains;
 pub(crate) mod fill;
 mod flows;
 mod history;
-mod processes;
 mod rest;
 mod told;
 

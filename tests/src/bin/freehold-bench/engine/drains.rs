@@ -5,14 +5,18 @@ use super::{
     Server,
     bench::Bench,
     fill::Kind,
-    history, processes,
+    history,
     told::{Told, per_second},
 };
 use crate::figures::Figure;
 use anyhow::Result;
+use freehold_tests::kernel;
 use runtime_service::engine::EngineConfig;
 use sqlx::{Connection, PgConnection};
-use std::time::{Duration, Instant};
+use std::{
+    process,
+    time::{Duration, Instant},
+};
 
 /// How long an engine has the empty database to itself before it is given work.
 const ALONE: Duration = Duration::from_secs(2);
@@ -41,12 +45,12 @@ async fn observed(server: &Server<'_>) -> Result<Vec<Figure>> {
     bench.analyze().await?;
 
     let mut conn = bench.connect().await?;
-    let (began, cpu) = (Instant::now(), processes::own_cpu()?);
+    let (began, cpu) = (Instant::now(), kernel::cpu(process::id())?);
     let engine = bench.start_engine()?;
     bench.until_empty(bench.filler.org).await?;
     let took = began.elapsed();
-    let service = processes::own_cpu()?.saturating_sub(cpu);
-    let database = processes::backends_cpu(&mut conn, "agent_runtime").await?;
+    let service = kernel::cpu(process::id())?.saturating_sub(cpu);
+    let database = kernel::backends_cpu(&mut conn, "agent_runtime").await?;
     engine.stop().await?;
     bench.verify(server.executions).await?;
     conn.close().await?;

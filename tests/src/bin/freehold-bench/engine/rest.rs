@@ -4,15 +4,17 @@ use super::{
     Server,
     bench::{Bench, db},
     fill::Kind,
-    processes,
     told::Told,
 };
 use crate::figures::Figure;
 use anyhow::Result;
-use freehold_tests::wire::Meter;
+use freehold_tests::{kernel, wire::Meter};
 use shared_db::ids::OrganizationId;
 use sqlx::{Connection, Executor, PgPool};
-use std::time::{Duration, Instant};
+use std::{
+    process,
+    time::{Duration, Instant},
+};
 
 /// Until an engine has settled into its rounds, and connections have been made.
 const SETTLE: Duration = Duration::from_secs(3);
@@ -26,11 +28,11 @@ pub(super) async fn idle(server: &Server<'_>) -> Result<Vec<Figure>> {
     tokio::time::sleep(SETTLE).await;
     let (began, wire) = (Instant::now(), meter.read());
     let (own, theirs) =
-        (processes::own_cpu()?, processes::backends_cpu(&mut conn, "agent_runtime").await?);
+        (kernel::cpu(process::id())?, kernel::backends_cpu(&mut conn, "agent_runtime").await?);
     tokio::time::sleep(server.idle).await;
     let wire = meter.read() - wire;
-    let own = processes::own_cpu()?.saturating_sub(own);
-    let theirs = processes::backends_cpu(&mut conn, "agent_runtime").await?.saturating_sub(theirs);
+    let own = kernel::cpu(process::id())?.saturating_sub(own);
+    let theirs = kernel::backends_cpu(&mut conn, "agent_runtime").await?.saturating_sub(theirs);
     let seconds = began.elapsed().as_secs_f64();
     conn.close().await?;
     engine.stop().await?;
@@ -62,13 +64,13 @@ pub(super) async fn waiting(server: &Server<'_>) -> Result<Vec<Figure>> {
     // As many as fill every hand, so that what an engine at work takes is in the first figure.
     sleepers.fill(20_000).await?;
     until_asleep(&bench.owner, sleepers.org).await?;
-    let before = processes::own_memory()?;
+    let before = kernel::memory(process::id())?;
     let began = Instant::now();
     sleepers.fill(count).await?;
     until_asleep(&bench.owner, sleepers.org).await?;
     let took = began.elapsed();
     tokio::time::sleep(SETTLE).await;
-    let after = processes::own_memory()?;
+    let after = kernel::memory(process::id())?;
     engine.stop().await?;
     sleepers.close().await;
     bench.close().await?;
