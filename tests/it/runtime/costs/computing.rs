@@ -64,7 +64,7 @@ async fn work(workshop: &Workshop, meter: &Meter, agent: AgentId) {
 /// Whoever starts executions has gone by then, so all connections of the role are the service's.
 async fn taken(service: &Process, conn: &mut PgConnection) -> Computed {
     Computed {
-        service: micros(kernel::cpu(service.id()).unwrap()),
+        service: cpu(service.id()),
         database: micros(kernel::backends_cpu(conn, "agent_runtime").await.unwrap()),
     }
 }
@@ -82,25 +82,27 @@ async fn row(conn: &mut PgConnection) -> f64 {
     sqlx::query(table).execute(&mut *conn).await.unwrap();
     let pid: i32 =
         sqlx::query_scalar("select pg_backend_pid()").fetch_one(&mut *conn).await.unwrap();
-    let before = kernel::cpu(pid.unsigned_abs()).unwrap();
+    let before = cpu(pid.unsigned_abs());
     for _ in 0..ROWS / 500 {
         let sql = "insert into yardstick select $1, gen_random_uuid(), '{}', now() from generate_series(1, 500)";
         sqlx::query(sql).bind(uuid::Uuid::nil()).execute(&mut *conn).await.unwrap();
     }
-    let took = kernel::cpu(pid.unsigned_abs()).unwrap() - before;
-    micros(took) / f64::from(ROWS)
+    (cpu(pid.unsigned_abs()) - before) / f64::from(ROWS)
 }
 
 /// CPU of a document.
 fn document() -> f64 {
     let text = json!({ "numbers": [1, 2.5, -3], "text": "as an execution may have", "nested": { "deep": [true, null] } }).to_string();
-    let before = kernel::cpu(process::id()).unwrap();
+    let before = cpu(process::id());
     for _ in 0..DOCUMENTS {
         let value: Value = serde_json::from_str(&text).unwrap();
         assert_eq!(value.to_string().len(), text.len());
     }
-    let took = kernel::cpu(process::id()).unwrap() - before;
-    micros(took) / f64::from(DOCUMENTS)
+    (cpu(process::id()) - before) / f64::from(DOCUMENTS)
+}
+
+fn cpu(process: u32) -> f64 {
+    micros(kernel::cpu(process).unwrap())
 }
 
 fn micros(it: Duration) -> f64 {
