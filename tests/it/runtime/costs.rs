@@ -49,7 +49,7 @@ const IDLE_STATEMENTS_PER_SECOND: f64 = 27.0;
 #[tokio::test]
 async fn an_execution_that_does_nothing_costs_no_more_than_it_did() {
     let workshop = Workshop::new().await;
-    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let agent = noop(&workshop).await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
 
     let before = Account::open(&workshop, &meter).await;
@@ -59,7 +59,7 @@ async fn an_execution_that_does_nothing_costs_no_more_than_it_did() {
     let before = Account::open(&workshop, &meter).await;
     let config = EngineConfig { worker_concurrency: 1000, ..EngineConfig::default() };
     let engine = workshop.engine_at(&meter.url(&workshop.database.runtime_url()), config);
-    until("the queue to be empty", Duration::from_mins(1), async || !queued(&workshop).await).await;
+    until_done(&workshop).await;
     engine.stop().await;
     let worked = before.close(&workshop, &meter).await;
 
@@ -77,11 +77,11 @@ async fn ends_that_find_no_room_are_counted() {
     let workshop = Workshop::new().await;
     let full = "alter table runtime.agent_executions set (fillfactor = 100)";
     sqlx::query(full).execute(&workshop.root).await.unwrap();
-    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let agent = noop(&workshop).await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
     start(&workshop, &meter, agent, BATCH).await;
     let engine = workshop.engine_at(&workshop.database.runtime_url(), EngineConfig::default());
-    until("the queue to be empty", Duration::from_mins(1), async || !queued(&workshop).await).await;
+    until_done(&workshop).await;
     engine.stop().await;
     let moved = moved(&workshop).await;
     assert!(MOVED_MAX < moved as f64 / BATCH as f64, "{moved} of {BATCH}");
@@ -110,7 +110,7 @@ async fn ten_thousand_waiting_executions_hold_no_slot() {
     let workshop = Workshop::new().await;
     let sleep = json!([{ "step_key": "nap", "sleep": { "duration": "3600s" } }]);
     let sleeper = workshop.agent(sleep).await;
-    let noop = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let noop = noop(&workshop).await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
     start(&workshop, &meter, sleeper, 10_000).await;
     let config = EngineConfig { worker_concurrency: 64, ..EngineConfig::default() };
@@ -192,6 +192,15 @@ async fn start(workshop: &Workshop, meter: &Meter, agent: AgentId, count: usize)
         tx.commit().await.unwrap();
     }
     db.pool().close().await;
+}
+
+/// An agent that does nothing.
+async fn noop(workshop: &Workshop) -> AgentId {
+    workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await
+}
+
+async fn until_done(workshop: &Workshop) {
+    until("the queue to be empty", Duration::from_mins(1), async || !queued(workshop).await).await;
 }
 
 async fn queued(workshop: &Workshop) -> bool {

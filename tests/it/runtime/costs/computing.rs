@@ -1,7 +1,7 @@
 //! CPU, which goes by the machine: it is told in units of what the same machine takes, in the same test, for something that stays as it is.
 
-use super::{queued, service, start};
-use crate::runtime::workshop::{Workshop, until};
+use super::{noop, service, start, until_done};
+use crate::runtime::workshop::Workshop;
 use freehold_tests::{kernel, process::Process, wire::Meter};
 use serde_json::{Value, json};
 use shared_db::ids::AgentId;
@@ -32,7 +32,7 @@ async fn an_execution_computes_no_more_than_it_did() {
     if !is_here(&mut conn).await {
         return println!("the server is not on this machine: its CPU is not counted");
     }
-    let agent = workshop.agent(json!([{ "step_key": "noop", "value": {} }])).await;
+    let agent = noop(&workshop).await;
     let meter = Meter::before(&workshop.database.runtime_url()).await.unwrap();
     let service = service(&workshop, 1000).await;
     work(&workshop, &meter, agent).await;
@@ -58,7 +58,7 @@ async fn an_execution_computes_no_more_than_it_did() {
 /// Starts as many and waits until they are done.
 async fn work(workshop: &Workshop, meter: &Meter, agent: AgentId) {
     start(workshop, meter, agent, EXECUTIONS).await;
-    until("the queue to be empty", Duration::from_mins(1), async || !queued(workshop).await).await;
+    until_done(workshop).await;
 }
 
 /// Whoever starts executions has gone by then, so all connections of the role are the service's.
