@@ -31,7 +31,7 @@ impl Write<Change, Changed> for Changes {
     fn write<'w>(&'w self, batch: &'w [Change]) -> BoxFuture<'w, Result<Vec<Changed>>> {
         let work = async move {
             let _turn = self.pace.turn(batch.len()).await;
-            let mut tx = self.db.begin_by_key(Scope::Platform).await?;
+            let mut tx = self.db.begin_by_primary_key(Scope::Platform).await?;
             let applied = turns::apply(&mut tx, batch).await?;
             tx.commit().await?;
             applied.tied.into_iter().for_each(|it| self.follow.tell(it));

@@ -253,7 +253,7 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
                 updated_at = now()
             from step
             where not step.is_new
-              and s.org_id = step.org_id and s.execution_id = step.execution_id and s.step_key = step.step_key
+              and s.org_id = any(array[step.org_id]) and s.execution_id = step.execution_id and s.step_key = step.step_key
         ), reacted as (
             update runtime.action_executions as a
             set state = action.state,
@@ -267,7 +267,7 @@ pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applie
                 duration_ms = greatest(0, extract(epoch from clock_timestamp() - a.started_at) * 1000)::bigint
             from action
             where not action.is_new
-              and a.org_id = action.org_id and a.execution_id = action.execution_id and a.id = action.id
+              and a.org_id = any(array[action.org_id]) and a.execution_id = action.execution_id and a.id = action.id
         )"#
         )
     } else {

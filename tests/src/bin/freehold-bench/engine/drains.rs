@@ -45,12 +45,14 @@ async fn observed(server: &Server<'_>) -> Result<Vec<Figure>> {
     bench.analyze().await?;
 
     let mut conn = bench.connect().await?;
+    // Whoever filled the queue is connected still.
+    let filling = kernel::backends_cpu(&mut conn, "agent_runtime").await?;
     let (began, cpu) = (Instant::now(), kernel::cpu(process::id())?);
     let engine = bench.start_engine()?;
     bench.until_empty(bench.filler.org).await?;
     let took = began.elapsed();
     let service = kernel::cpu(process::id())?.saturating_sub(cpu);
-    let database = kernel::backends_cpu(&mut conn, "agent_runtime").await?;
+    let database = kernel::backends_cpu(&mut conn, "agent_runtime").await?.saturating_sub(filling);
     engine.stop().await?;
     bench.verify(server.executions).await?;
     conn.close().await?;
