@@ -194,7 +194,7 @@ async fn what_is_written_while_somebody_asks_is_written_whole() {
             executions::cancel(&mut asking, workshop.org, id, "", insistence).await.unwrap();
             let db = workshop.db.clone();
             let writing = tokio::spawn(async move {
-                let mut tx = db.begin_by_key(Scope::Platform).await.unwrap();
+                let mut tx = db.begin_by_primary_key(Scope::Platform).await.unwrap();
                 let applied = turns::apply(&mut tx, &batch).await.unwrap();
                 tx.commit().await.unwrap();
                 applied.changed

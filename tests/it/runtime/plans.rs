@@ -1,10 +1,19 @@
 //! Plans are made when a statement is first sent, often while nothing is queued, and stay. They must be right for a long queue too.
 
-use super::workshop::{Workshop, runtime_db, until};
+use super::workshop::{
+    Workshop,
+    changes::{change, step},
+    runtime_db, until,
+};
 use chrono::TimeDelta;
 use runtime_service::{
     engine::EngineConfig,
-    store::{executions::NewExecution, queue, workers},
+    store::{
+        executions::NewExecution,
+        queue,
+        turns::{self, Changed},
+        workers,
+    },
 };
 use serde_json::json;
 use shared_db::{
@@ -66,6 +75,54 @@ async fn what_was_planned_for_trees_and_waits_reads_no_more_when_the_queue_is_lo
     lay(&workshop, child).await;
     forget(&workshop).await;
     check(&workshop, parent, 3, READ_MAX_IN_A_TREE).await;
+}
+
+/// Steps and actions of others that lie beside those that are changed.
+const OTHERS: usize = 10_000;
+
+/// A batch of turns looks up the steps and the actions that it changes, in tables that it may have known as empty.
+#[tokio::test]
+async fn what_was_planned_while_there_were_no_steps_reads_no_more_when_there_are_many() {
+    let workshop = Workshop::new().await;
+    let agent = workshop.simple("pure", "/echo").await;
+    run(&workshop, "vacuum analyze").await;
+    let db = runtime_db(&workshop.database);
+    for others in [0, OTHERS] {
+        workshop.start(agent, json!({})).await;
+        let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 1).await;
+        let begun = change(&claimed[0].lease, Some(step("only")));
+        workshop.change(begun.clone()).await;
+        for (table, id) in [("execution_steps", "id"), ("action_executions", "step_id")] {
+            copy(&workshop, table, id, others).await;
+        }
+        let mut done = begun;
+        done.steps[0].new = false;
+        done.actions[0].new = false;
+        let mut tx = db.begin_by_primary_key(Scope::Platform).await.unwrap();
+        assert_eq!(turns::apply(&mut tx, &[done]).await.unwrap().changed, [Changed::Done]);
+        tx.commit().await.unwrap();
+    }
+    db.pool().close().await;
+    let sql = "select coalesce(sum(idx_tup_read), 0)::bigint
+               from pg_stat_user_indexes
+               where relname ~ '^(execution_steps|action_executions)_'";
+    let read = async || -> i64 { sqlx::query_scalar(sql).fetch_one(&workshop.root).await.unwrap() };
+    let known = async || 4 <= read().await;
+    until("it to be known what was read", Duration::from_secs(10), known).await;
+    let read = read().await;
+    assert!(read < 20, "two steps and two actions were changed, {read} entries were read");
+}
+
+/// As many rows as the newest of a table, of other executions of the same time.
+async fn copy(workshop: &Workshop, table: &str, id: &str, count: usize) {
+    let sql = format!(
+        "insert into runtime.{table}
+         select (jsonb_populate_record(null::runtime.{table}, to_jsonb(row) || jsonb_build_object(
+             'execution_id', left(row.execution_id::text, 24) || lpad(to_hex(n), 12, '0'), '{id}', gen_random_uuid()
+         ))).*
+         from (select * from runtime.{table} order by created_at desc limit 1) as row, generate_series(1, {count}) as n"
+    );
+    run(workshop, &sql).await;
 }
 
 /// One execution that is not due for long, of which [`fill`] makes many.
