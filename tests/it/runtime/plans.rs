@@ -80,18 +80,20 @@ async fn what_was_planned_for_trees_and_waits_reads_no_more_when_the_queue_is_lo
 /// Steps and actions of others that lie beside those that are changed.
 const OTHERS: usize = 10_000;
 
-/// A batch of turns looks up the steps and the actions that it changes, in tables that it may have known as empty.
+/// A batch of turns looks up the steps and the actions that it changes, in tables that it may have known to have one row.
 #[tokio::test]
-async fn what_was_planned_while_there_were_no_steps_reads_no_more_when_there_are_many() {
+async fn what_was_planned_for_the_first_step_reads_no_more_when_there_are_many() {
     let workshop = Workshop::new().await;
     let agent = workshop.simple("pure", "/echo").await;
-    run(&workshop, "vacuum analyze").await;
     let db = runtime_db(&workshop.database);
     for others in [0, OTHERS] {
         workshop.start(agent, json!({})).await;
         let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 1).await;
         let begun = change(&claimed[0].lease, Some(step("only")));
         workshop.change(begun.clone()).await;
+        if others == 0 {
+            run(&workshop, "vacuum analyze").await;
+        }
         for (table, id) in [("execution_steps", "id"), ("action_executions", "step_id")] {
             copy(&workshop, table, id, others).await;
         }
