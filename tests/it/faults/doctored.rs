@@ -28,10 +28,10 @@ async fn base() -> Outcome {
         Act::new(3000, Fault::Kill(Victim::Runtime(0)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(1)), 0),
         Act::new(0, Fault::Kill(Victim::Runtime(2)), 0),
-        Act::new(9000, Fault::AllWires(Wire::Deaf), 200),
+        Act::new(11_000, Fault::AllWires(Wire::Deaf), 200),
     ];
-    let (second, soon) = (Duration::from_secs(1), Duration::from_millis(500));
-    let bounds = Bounds { back_within: soon, measured_for: second, ..Bounds::default() };
+    // For as long as it is measured otherwise: of the few that are asked for in a second, once in twenty none is of the kinds that count.
+    let bounds = Bounds { back_within: Duration::from_millis(500), ..Bounds::default() };
     // Three processes that begin anew at once, each statement new to each of their connections, are all that two cores can do for a second
     // or two. So that this still leaves something when they die, less is asked for, and each call is longer.
     run(Short { acts, per_second: 6.0, slowness: 3, bounds, ..Short::default() }).await
