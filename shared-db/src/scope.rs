@@ -73,6 +73,10 @@ pub struct Db {
     service: Service,
 }
 
+/// Planned once for whatever it is given, and no table is read as a whole.
+const LOOKED_UP: &str = "; set local plan_cache_mode = force_generic_plan; set local jit = off; set local enable_memoize = off; \
+     set local enable_seqscan = off; set local enable_indexonlyscan = off";
+
 impl Db {
     pub fn new(pool: Pool, service: Service) -> Self {
         Self { pool, service }
@@ -121,18 +125,16 @@ impl Db {
     /// scans are left, which need a condition: while a table is known to be empty, as a queue often is, reading all of an index looks as
     /// cheap as looking something up, and the plan would stay when the queue is long.
     pub async fn begin_by_key(&self, scope: Scope) -> Result<Tx> {
-        let by_key = "; set local plan_cache_mode = force_generic_plan; set local jit = off; set local enable_memoize = off; \
-             set local enable_seqscan = off; set local enable_indexscan = off; set local enable_indexonlyscan = off";
-        self.begin_as(self.opening(scope) + by_key).await
+        let bitmaps = "; set local enable_indexscan = off";
+        self.begin_as(self.opening(scope) + LOOKED_UP + bitmaps).await
     }
 
     /// The same where each table is joined by its whole primary key, whose first column is compared by `= any(array[…])`: then there is no
     /// order of an index that a join could use, so none is read without a condition, and need not be kept from it. A look by the index
     /// itself costs less than a bitmap of one row, for which the kernel is asked each time how long the table is.
     pub async fn begin_by_primary_key(&self, scope: Scope) -> Result<Tx> {
-        let by_key = "; set local plan_cache_mode = force_generic_plan; set local jit = off; set local enable_memoize = off; \
-             set local enable_seqscan = off; set local enable_bitmapscan = off; set local enable_indexonlyscan = off";
-        self.begin_as(self.opening(scope) + by_key).await
+        let indexes = "; set local enable_bitmapscan = off";
+        self.begin_as(self.opening(scope) + LOOKED_UP + indexes).await
     }
 
     fn opening(&self, scope: Scope) -> String {

@@ -2,7 +2,7 @@
 
 use super::workshop::{
     Workshop,
-    changes::{change, event, step},
+    changes::{again, change, event, step},
     quick,
 };
 use runtime_service::{
@@ -158,10 +158,8 @@ async fn under_way(workshop: &Workshop, agent: AgentId, fate: &Fate) -> Change {
     let claimed = workshop.claim(WorkerId::generate(), Duration::from_mins(1), 1).await;
     let begun = change(&claimed[0].lease, Some(step("only")));
     workshop.change(begun.clone()).await;
-    let mut done = Change { fate: fate.clone(), ..begun };
-    done.steps[0].new = false;
+    let mut done = Change { fate: fate.clone(), ..again(begun) };
     done.steps[0].state = StepState::Succeeded;
-    done.actions[0].new = false;
     done.actions[0].state = StepState::Succeeded;
     done.events = vec![event(EventType::StepSucceeded)];
     if let Fate::End(_) = fate {

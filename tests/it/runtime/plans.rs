@@ -2,7 +2,7 @@
 
 use super::workshop::{
     Workshop,
-    changes::{change, step},
+    changes::{again, change, step},
     runtime_db, until,
 };
 use chrono::TimeDelta;
@@ -94,14 +94,13 @@ async fn what_was_planned_for_the_first_step_reads_no_more_when_there_are_many()
         if others == 0 {
             run(&workshop, "vacuum analyze").await;
         }
-        for (table, id) in [("execution_steps", "id"), ("action_executions", "step_id")] {
-            copy(&workshop, table, id, others).await;
+        // Of other executions of the same time, so that they lie in the same partition.
+        let other = "'execution_id', left(row.execution_id::text, 24) || lpad(to_hex(n), 12, '0')";
+        for table in ["execution_steps", "action_executions"] {
+            copy(&workshop, table, "created_at desc", other, others).await;
         }
-        let mut done = begun;
-        done.steps[0].new = false;
-        done.actions[0].new = false;
         let mut tx = db.begin_by_primary_key(Scope::Platform).await.unwrap();
-        assert_eq!(turns::apply(&mut tx, &[done]).await.unwrap().changed, [Changed::Done]);
+        assert_eq!(turns::apply(&mut tx, &[again(begun)]).await.unwrap().changed, [Changed::Done]);
         tx.commit().await.unwrap();
     }
     db.pool().close().await;
@@ -113,18 +112,6 @@ async fn what_was_planned_for_the_first_step_reads_no_more_when_there_are_many()
     until("it to be known what was read", Duration::from_secs(10), known).await;
     let read = read().await;
     assert!(read < 20, "two steps and two actions were changed, {read} entries were read");
-}
-
-/// As many rows as the newest of a table, of other executions of the same time.
-async fn copy(workshop: &Workshop, table: &str, id: &str, count: usize) {
-    let sql = format!(
-        "insert into runtime.{table}
-         select (jsonb_populate_record(null::runtime.{table}, to_jsonb(row) || jsonb_build_object(
-             'execution_id', left(row.execution_id::text, 24) || lpad(to_hex(n), 12, '0'), '{id}', gen_random_uuid()
-         ))).*
-         from (select * from runtime.{table} order by created_at desc limit 1) as row, generate_series(1, {count}) as n"
-    );
-    run(workshop, &sql).await;
 }
 
 /// One execution that is not due for long, of which [`fill`] makes many.
@@ -255,12 +242,16 @@ async fn entries_read(workshop: &Workshop) -> i64 {
 
 /// Queues many that are not due, as copies of the one that is there.
 async fn fill(workshop: &Workshop) {
+    let other = "'execution_id', gen_random_uuid(), 'rank', row.rank + n";
+    copy(workshop, "execution_queue", "rank", other, QUEUED).await;
+}
+
+/// Copies the first row of a table, in an order, so many times, but for what is other in the nth.
+async fn copy(workshop: &Workshop, table: &str, order: &str, other: &str, count: usize) {
     let sql = format!(
-        "insert into runtime.execution_queue
-         select (jsonb_populate_record(
-             null::runtime.execution_queue, to_jsonb(q) || jsonb_build_object('execution_id', gen_random_uuid(), 'rank', q.rank + n)
-         )).*
-         from (select * from runtime.execution_queue order by rank limit 1) as q, generate_series(1, {QUEUED}) as n"
+        "insert into runtime.{table}
+         select (jsonb_populate_record(null::runtime.{table}, to_jsonb(row) || jsonb_build_object({other}))).*
+         from (select * from runtime.{table} order by {order} limit 1) as row, generate_series(1, {count}) as n"
     );
     run(workshop, &sql).await;
 }

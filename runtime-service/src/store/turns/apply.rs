@@ -227,7 +227,8 @@ macro_rules! statement {
 ///
 /// What ends needs no lock before it is deleted: the deletion is fenced itself.
 ///
-/// Across organizations: in `Scope::Platform`.
+/// Across organizations: in `Scope::Platform`, begun by primary key. So every table is joined by the whole of its key, the first column
+/// compared by `= any(array[…])`, which leaves no order of an index that could be read instead.
 pub async fn apply(conn: &mut PgConnection, changes: &[Change]) -> Result<Applied> {
     let events: Vec<Placed<'_, EventRow>> = placed(changes, |it| &it.events);
     let steps: Vec<Placed<'_, StepRow>> = placed(changes, |it| &it.steps);

@@ -64,3 +64,10 @@ pub(in super::super) fn change(lease: &Lease, step: Option<StepRow>) -> Change {
         events: vec![event(EventType::StepStarted)],
     }
 }
+
+/// The same rows once more: they are there by now, and are changed.
+pub(in super::super) fn again(mut change: Change) -> Change {
+    change.steps.iter_mut().for_each(|it| it.new = false);
+    change.actions.iter_mut().for_each(|it| it.new = false);
+    change
+}
